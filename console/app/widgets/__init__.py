@@ -1,0 +1,1 @@
+"""Widgets of the console: each draws one thing and decides nothing."""

@@ -1,0 +1,1 @@
+"""The conductor's verbs as commands."""

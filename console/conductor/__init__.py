@@ -1,0 +1,1 @@
+"""What may happen next: pure rules, and the acts that follow them."""

@@ -1,0 +1,212 @@
+"""A workspace at one moment as both faces show it: derived from plan, site and journal, never stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from console.plan.types import Plan, Site
+from operations.contract import Value
+
+TaskState = Literal["locked", "ready", "running", "done", "failed", "lost", "skipped"]
+GateState = Literal["closed", "ready", "go", "no-go", "passed-over"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a series record."""
+
+    step: int
+    value: Value
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordView:
+    slug: str
+    label: str
+    ref: str
+    typed: bool
+    """True where a person fills it."""
+    value: Value = None
+    unit: str = ""
+    n: int | None = None
+    count: int | None = None
+    interval: tuple[float, float] | None = None
+    """95 % Wilson interval of a proportion."""
+    met: bool | None = None
+    """Whether the expectation holds; None without one or without a value. Colours, never gates."""
+    expected: str = ""
+    source: str = ""
+    """Job id, or the name of the person who typed it, or "" while empty."""
+    reason: str = ""
+    rows: tuple[Row, ...] | None = None
+    """For a series; then ``value`` is the last row's."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverableView:
+    id: str
+    text: str
+    ticked_by: str = ""
+    ticked_at: str = ""
+    may_tick: bool = False
+    why_not: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """One attempt. ``state`` is running until its end is in the journal."""
+
+    id: str
+    task: str
+    round: int
+    occurrence: str
+    role: str
+    host: str
+    attempt: int
+    operation: str
+    state: Literal["running", "done", "failed", "stopped", "lost"]
+    started: str
+    finished: str = ""
+    reason: str = ""
+    continues: str = ""
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    inputs: tuple[tuple[str, str, str, str], ...] = ()
+    """(task, artefact, job, sha256) of each artefact it took."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterView:
+    """One parameter as bound now: its value, what the plan says where that differs, and where the value comes from."""
+
+    name: str
+    value: object
+    plan: object
+    source: Literal["operation", "plan", "site", "option", "set"]
+    amount: bool
+    about: str
+    required: bool
+    takes: Literal["artefact", "jobs", "value"]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    id: str
+    title: str
+    phase: str
+    day: str
+    state: TaskState
+    why: tuple[str, ...]
+    """Why it is locked, failed, lost or skipped; each a short sentence."""
+    stale: tuple[str, ...]
+    """Why what it produced no longer follows from its inputs; empty when it does."""
+    hosts: tuple[str, ...]
+    operation: str
+    gate: str
+    optional: bool
+    round: int
+    jobs: tuple[JobView, ...]
+    """All attempts of all rounds, oldest first."""
+    records: tuple[RecordView, ...]
+    deliverables: tuple[DeliverableView, ...]
+    parameters: tuple[ParameterView, ...]
+    contingencies: tuple[str, ...]
+    resumable: bool = False
+
+    @property
+    def job(self) -> JobView | None:
+        """The latest attempt of the current round."""
+        return next((j for j in reversed(self.jobs) if j.round == self.round), None)
+
+
+@dataclass(frozen=True, slots=True)
+class CriterionView:
+    name: str
+    label: str
+    value: Value
+    shown: str
+    """The value as a person reads it: ``93 of 100 = 93.0 %``, ``n/a``."""
+    threshold: bool | int | float | str
+    compare: str
+    asks: str
+    """The rule as a person reads it: ``≥ 90 %``."""
+    unit: str
+    kind: Literal["software", "facility"]
+    gates: bool
+    met: bool | None
+    reason: str
+    """Why it is not met or not measured, or stands aside; empty when met."""
+    stale: bool
+    waivable: bool
+    waived: str
+    """Reason and expiry of the waiver in force, else empty."""
+    n: int | None = None
+    count: int | None = None
+    interval: tuple[float, float] | None = None
+    enough: int | None = None
+    """The count of n whose whole interval would meet the threshold; None where n is too small."""
+    task: str = ""
+    measure: str = ""
+    job: str = ""
+    host: str = ""
+    measured_at: str = ""
+    ours: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionView:
+    gate: str
+    round: int
+    outcome: Literal["go", "no-go"]
+    operator: str
+    reason: str
+    at: str
+    also_ran: bool
+    file: str
+    signed: bool
+    actor: Literal["person", "rule"]
+    waivers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GateView:
+    id: str
+    title: str
+    task: str
+    state: GateState
+    provisional: bool
+    criteria: tuple[CriterionView, ...]
+    may_go: bool
+    why_not: tuple[str, ...]
+    """Why GO is off, one sentence a criterion; empty when it is on."""
+    decision: DecisionView | None
+    stale: bool = False
+    also_ran: tuple[str, ...] = ()
+    """Operators who started a job among the evidence."""
+    not_proven: tuple[str, ...] = ()
+    opens: tuple[str, ...] = ()
+    """Tasks that the decision, or each outcome, opens or has opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Everything on the screen at one moment, apart from logs, curves and readings."""
+
+    plan: Plan
+    site: Site
+    workspace: str
+    rehearsal: bool
+    tasks: Mapping[str, TaskView]
+    gates: Mapping[str, GateView]
+    sequence: int
+    """Of the journal's last row."""
+    started: str
+    done: int
+    total: int
+    next_gate: str
+    attention: tuple[tuple[str, str], ...]
+    """(task or gate id, what needs a person), most pressing first."""
+    day: int
+    """Day of the programme, from 1; by the workspace's start date."""

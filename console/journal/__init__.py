@@ -1,0 +1,1 @@
+"""What did happen: the append-only, hash-chained history of a workspace."""

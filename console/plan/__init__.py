@@ -1,0 +1,1 @@
+"""What should happen: plan and site, their files, schema and faults."""

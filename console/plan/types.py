@@ -1,0 +1,211 @@
+"""What a plan and a site say, as types. Both are TOML; every table is keyed by id, so the order is the file's own."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Slug = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_]{0,63}$")]
+Scalar = bool | int | float | str
+Compare = Literal[">=", ">", "<=", "<", "=="]
+Condition = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9._-]+ is (go|no-go|decided)( (or|and) [A-Za-z0-9._-]+ is (go|no-go|decided))*$")
+]
+"""``G1 is go``, terms joined by ``or`` or by ``and``; ``and`` binds tighter. passed-over counts as go."""
+
+
+class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of every table: immutable, and an unknown key is an error."""
+
+
+class ArtefactFrom(Struct, frozen=True, kw_only=True):
+    """A parameter that is another task's artefact; the conductor resolves host, path and digest."""
+
+    task: Id
+    artefact: str
+
+
+class JobsOf(Struct, frozen=True, kw_only=True):
+    """A parameter that is the jobs of another task's run, for operations that observe it."""
+
+    jobs_of: Id
+
+
+ParameterValue = Scalar | list[Scalar] | ArtefactFrom | JobsOf
+"""What ``[task.X.parameters]`` may hold for a name. msgspec can't tell two tables apart: see `console.plan.loading`."""
+
+
+class Expectation(Struct, frozen=True, kw_only=True):
+    """Colours a record and gates nothing; every given bound must hold."""
+
+    at_least: float | None = None
+    at_most: float | None = None
+    above: float | None = None
+    below: float | None = None
+    equals: Scalar | None = None
+
+
+class Record(Struct, frozen=True, kw_only=True):
+    """A value, or a series of them, that the plan asks for. Filled by ``measure``, else typed by a person."""
+
+    label: str
+    ref: str = ""
+    measure: str = ""
+    role: str = ""
+    series: bool = False
+    unit: str = ""
+    expect: Expectation | None = None
+
+
+class Task(Struct, frozen=True, kw_only=True):
+    title: str
+    ref: str = ""
+    day: Id = ""
+    about: str = ""
+    host: str | list[str] = ""
+    """The site's host it runs on; for an operation with two roles, one host a role in the operation's order."""
+    minutes: Annotated[list[Annotated[int, Meta(ge=0)]], Meta(min_length=2, max_length=2)] | None = None
+    due: str = ""
+    """``HH:MM`` on the task's day."""
+    needs: list[Id] = []
+    during: Id = ""
+    """Ready from the moment that task's run has started, and observes it."""
+    when: Condition | Literal[""] = ""
+    instead_of: Id = ""
+    optional: bool = False
+    repeats: Literal["", "2 h", "daily", "weekly"] = ""
+    gate: Id = ""
+    operation: str = ""
+    parameters: dict[str, object] = {}
+    step: dict[Id, str] = {}
+    record: dict[Slug, Record] = {}
+    deliverable: dict[Id, str] = {}
+    ours: bool = False
+    """True where the inventory has only a heading and the task's content is this project's."""
+
+
+class Criterion(Struct, frozen=True, kw_only=True):
+    """One rule of a gate: a measure of a task's latest job, compared with a threshold strictly as written."""
+
+    label: str
+    task: Id
+    measure: str
+    compare: Compare
+    threshold: Scalar
+    unit: str = ""
+    kind: Literal["software", "facility"]
+    smallest_sample: Annotated[int, Meta(ge=0)] = 0
+    bound: Literal["point", "lower", "upper"] = "point"
+    waivable: bool = True
+    ours: bool = False
+
+
+class Gate(Struct, frozen=True, kw_only=True):
+    title: str
+    about: str = ""
+    provisional: bool = False
+    """Recommends and unlocks nothing."""
+    retests: Id = ""
+    """The gate whose NO-GO this one takes up again, in a new round of the tasks its criteria name."""
+    criterion: dict[Slug, Criterion] = {}
+    go: str = ""
+    no_go: str = ""
+
+
+class Day(Struct, frozen=True, kw_only=True):
+    title: str
+    offset: Annotated[int, Meta(ge=0)]
+    """Days after the plan's start."""
+
+
+class Phase(Struct, frozen=True, kw_only=True):
+    title: str
+    about: str = ""
+    priority: str = ""
+    objective: list[str] = []
+    success: list[str] = []
+    when: Condition | Literal[""] = ""
+    blocked_by: str = ""
+    offset: Annotated[int, Meta(ge=0)] = 0
+    days: Annotated[int, Meta(ge=0)] = 0
+
+
+class Contingency(Struct, frozen=True, kw_only=True):
+    """What the plan says to do when something calls for it."""
+
+    cause: Literal["stalled", "diverging", "error", "transfer", "gate", "self-attack", "schedule"]
+    condition: str
+    action: str
+    task: list[Id] = []
+    gate: Id = ""
+    impact: str = ""
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """A whole plan, its files merged. Phases, days, tasks and gates keep the files' order."""
+
+    schema: Literal[1]
+    id: Id
+    title: str
+    version: str
+    start: datetime.date
+    days: Annotated[int, Meta(ge=1)]
+    owner: str = ""
+    about: str = ""
+    phase: dict[Id, Phase]
+    day: dict[Id, Day] = {}
+    task: dict[Id, Task]
+    gate: dict[Id, Gate] = {}
+    contingency: dict[Id, Contingency] = {}
+    task_phase: dict[Id, Id] = {}
+    """Which phase each task belongs to, by the file it stands in; set by loading."""
+    digest: str = ""
+    """SHA-256 over the plan's files; set by loading."""
+
+
+class Host(Struct, frozen=True, kw_only=True):
+    """A machine of the site, reached locally or over SSH, bare or in a container."""
+
+    link: Literal["local", "ssh"] = "local"
+    root: str
+    """The host's directory for data and jobs; relative to the workspace for a local host."""
+    about: str = ""
+    machine: str = ""
+    """The same word for hosts that share one machine: figures between them are null."""
+    address: str = ""
+    user: str = ""
+    port: Annotated[int, Meta(ge=1, le=65535)] = 22
+    identity: str = ""
+    known_hosts: str = ""
+    jump: str = ""
+    python: str = ""
+    container: str = ""
+    container_root: str = ""
+    """The host's root as seen inside the container."""
+    contained: list[str] = []
+    """Operations, or ``dataset.*``, that run in the container; all others run bare."""
+    threads: Annotated[int, Meta(ge=0)] = 0
+    """Threads a job may use; 0 lets the library choose."""
+
+
+class Site(Struct, frozen=True, kw_only=True):
+    """Where a plan runs: hosts, and the amounts of its parameters. Never a threshold."""
+
+    schema: Literal[1]
+    id: Id
+    title: str
+    rehearsal: bool = False
+    about: str = ""
+    host: dict[Id, Host]
+    not_here: dict[str, str] = {}
+    """``GATE.criterion`` -> why this rehearsal can't prove that facility criterion."""
+    parameters: dict[Id, dict[str, Scalar]] = {}
+    """Task -> amounts that replace the plan's."""
+    sign_key: str = ""
+    zone: str = "UTC"
+    digest: str = ""
+    """SHA-256 over the site's file; set by loading."""

@@ -1,0 +1,210 @@
+"""The contract between an operation and everything that runs, shows or checks it.
+
+An operation declares its parameters (a msgspec Struct), the measures it reports, the artefacts it makes and what it
+uses of its host. Declarations import nothing heavy: an operation's module imports MLX or numpy inside ``run`` only, so
+that ``python -P -m operations list`` and the console can describe it on a machine without them.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeAlias
+
+import msgspec
+
+Scalar: TypeAlias = bool | int | float | str
+Value: TypeAlias = Scalar | Mapping[str, int | float | None] | None
+"""What a measure may hold: a scalar, a small table of numbers by name, or None for "could not be had"."""
+
+Level = Literal["info", "warning", "error"]
+Retention = Literal["keep", "rotates"]
+Uses = Literal["accelerator", "network"] | None
+AMOUNT = {"amount": True}
+"""``Meta(extra=AMOUNT)`` marks a parameter that a site may set for itself (an amount or a learning rate)."""
+
+
+class Refusal(Exception):
+    """The job can't do what was asked, for a reason the operator can act on: one line, no traceback."""
+
+
+class Artefact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file or directory that some job made, as an operation receives it in a parameter.
+
+    ``path`` is relative to the host's root and uses ``/``; ``sha256`` is the file's digest, or for a directory the
+    digest of its manifest (see `operations.files.digest`); ``size`` is in bytes.
+    """
+
+    path: str
+    sha256: str
+    size: int
+    job: str
+    name: str
+
+
+class Observed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Jobs whose events an operation reads: the attempts of one run on this host, oldest first."""
+
+    jobs: tuple[str, ...]
+
+
+class Kind(enum.StrEnum):
+    """How a measure is read and shown."""
+
+    NUMBER = "number"
+    COUNT = "count"
+    PROPORTION = "proportion"  # value in 0..1, always with n and count
+    TEXT = "text"
+    FLAG = "flag"
+    TABLE = "table"
+    DIGEST = "digest"
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A named value that an operation reports; a series reports it once a row, told apart by ``step``."""
+
+    name: str
+    kind: Kind
+    about: str
+    unit: str = ""
+    series: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """An artefact that an operation makes; ``many`` when it makes it again and again, told apart by ``step``."""
+
+    name: str
+    about: str
+    retention: Retention = "keep"
+    directory: bool = False
+    many: bool = False
+
+
+class Context(Protocol):
+    """What a running operation may use; the worker provides it."""
+
+    job: str
+    root: Path
+    directory: Path
+    threads: int
+    resume: tuple[Artefact, ...]
+    """Artefacts of the stopped or lost attempts that this job continues, oldest first; empty for a fresh start."""
+
+    @property
+    def stopping(self) -> bool:
+        """True once someone asked the job to checkpoint and end; look at it between steps."""
+
+    def secret(self, name: str) -> str:
+        """A value handed over at launch that is in no file, such as a transfer's token. Raises Refusal if absent."""
+
+    def input(self, artefact: Artefact) -> Path:
+        """The absolute path of an input, its digest verified on first use. Raises Refusal if it is not that file."""
+
+    def inside(self, path: str) -> Path:
+        """An absolute path for one relative to the host's root. Raises Refusal if it would leave the root."""
+
+    def output(self, filename: str) -> Path:
+        """Where an artefact of that file name belongs: ``jobs/<id>/artefacts/<filename>`` under the root."""
+
+    def observed(self, job: str) -> Path:
+        """The directory of another job on this host."""
+
+    def log(self, text: str, level: Level = "info") -> None: ...
+
+    def progress(self, done: int, total: int, unit: str) -> None: ...
+
+    def metric(self, name: str, value: float, step: int) -> None:
+        """One point of a curve. NaN and infinities are kept as such."""
+
+    def measure(
+        self,
+        name: str,
+        value: Value,
+        *,
+        n: int | None = None,
+        count: int | None = None,
+        step: int | None = None,
+        reason: str = "",
+    ) -> None:
+        """Report a declared measure; ``value=None`` needs a ``reason``. A proportion needs ``n`` and ``count``."""
+
+    def artefact(self, name: str, path: Path, *, step: int | None = None) -> Artefact:
+        """Report a finished file or directory below the root as the declared output ``name``; hashes it."""
+
+    def endpoint(self, address: str, port: int) -> None:
+        """Tell the other role's job where to connect."""
+
+    def stopped(self, reason: str) -> None:
+        """Say that the job ends before its work is done, because it was asked to; its run can be continued."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing the program can do on a host."""
+
+    name: str
+    about: str
+    parameters: type[msgspec.Struct]
+    run: Callable[[Context, Any], None]
+    measures: tuple[Measure, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    uses: Uses = None
+    resumable: bool = False
+    roles: tuple[str, ...] = ("",)
+    """Two-host operations name their roles, the one that listens first; ``run`` finds its own in ``parameters.role``."""
+
+    def measure(self, name: str) -> Measure | None:
+        return next((m for m in self.measures if m.name == name), None)
+
+    def output(self, name: str) -> Output | None:
+        return next((o for o in self.outputs if o.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One parameter of an operation as forms, lint and ``describe`` show it."""
+
+    name: str
+    about: str
+    required: bool
+    default: object
+    amount: bool
+    takes: Literal["artefact", "jobs", "value"]
+    schema: dict[str, Any]
+
+
+def fields(operation: Operation) -> tuple[Field, ...]:
+    """The operation's parameters in declaration order; ``role`` is the conductor's and left out."""
+    described = msgspec.json.schema(operation.parameters)
+    properties = described["$defs"][operation.parameters.__name__]["properties"]
+    found = []
+    for field in msgspec.structs.fields(operation.parameters):
+        if field.name == "role":
+            continue
+        schema = properties[field.encode_name]
+        names = str(schema)
+        takes: Literal["artefact", "jobs", "value"] = (
+            "artefact" if "/Artefact'" in names else "jobs" if "/Observed'" in names else "value"
+        )
+        required = field.required
+        default = None if required else _default(field)
+        extra = _extra(field.type)
+        found.append(
+            Field(field.name, schema.get("description", ""), required, default, bool(extra.get("amount")), takes, schema)
+        )
+    return tuple(found)
+
+
+def _default(field: msgspec.structs.FieldInfo) -> object:
+    if field.default is not msgspec.NODEFAULT:
+        return field.default
+    return field.default_factory() if field.default_factory is not msgspec.NODEFAULT else None
+
+
+def _extra(annotation: object) -> Mapping[str, object]:
+    described = msgspec.inspect.type_info(annotation)
+    return getattr(described, "extra", None) or {}

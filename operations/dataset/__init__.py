@@ -1,0 +1,1 @@
+"""Operations that make, sample, split and check data sets."""

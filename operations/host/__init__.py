@@ -1,0 +1,1 @@
+"""Operations and readings that concern one host: its processor, memory, temperature and disk."""

@@ -1,0 +1,1 @@
+"""Operations that make, train, measure and report on language models with MLX."""

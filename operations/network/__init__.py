@@ -1,0 +1,1 @@
+"""Operations between hosts: transfers and probes."""
