@@ -1,0 +1,89 @@
+"""Decisions as files: TOML that a person can read, signed where a key is configured, never edited."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tomllib
+from pathlib import Path
+
+import msgspec
+import tomli_w
+
+from console.journal import signing
+from console.journal.entries import CriterionStood, Waiver
+from operations.files import write_atomic
+
+
+class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """What the file says. ``journal_head`` is the hash of the row before the decision's own: signing it signs the past."""
+
+    schema: int = 1
+    outcome: str
+    """``GO``, ``NO-GO``, or ``GO (rehearsal)``."""
+    gate: str
+    title: str
+    round: int
+    reason: str
+    operator: str
+    uid: int
+    actor: str
+    also_ran: bool
+    """Whether the one who decides also ran work that the evidence comes from."""
+    time: str
+    rehearsal: bool
+    plan: str
+    plan_digest: str
+    gate_digest: str
+    journal_sequence: int
+    journal_head: str
+    public_key: str = ""
+    """Empty: unsigned."""
+    not_proven_here: list[str] = []
+    criterion: list[CriterionStood] = []
+    waiver: list[Waiver] = []
+
+
+class Written(msgspec.Struct, frozen=True):
+    """A decision's file as the journal pins it."""
+
+    file: str
+    sha256: str
+    signed: bool
+
+
+def write(directory: Path, decision: Decision, key: Path | None) -> Written:
+    """Writes ``<gate>-<sequence of its row>.toml`` and, with a key, its ``.sig``. Raises SigningError, OSError."""
+    if key is not None:
+        decision = msgspec.structs.replace(decision, public_key=signing.public_key(key))
+    path = directory / f"{decision.gate}-{decision.journal_sequence + 1:06d}.toml"
+    data = tomli_w.dumps(_without_null(msgspec.to_builtins(decision, builtin_types=()))).encode()
+    write_atomic(path, data)
+    if key is not None:
+        signing.sign(path, key)
+    return Written(path.name, hashlib.sha256(data).hexdigest(), key is not None)
+
+
+def read(path: Path) -> Decision:
+    """Raises OSError, tomllib.TOMLDecodeError, msgspec.ValidationError."""
+    return msgspec.convert(tomllib.loads(path.read_text("utf-8")), Decision)
+
+
+def uid() -> int:
+    """The account that writes; -1 where the system has none."""
+    return os.getuid() if hasattr(os, "getuid") else -1
+
+
+def _without_null(value: object) -> dict[str, object]:
+    """TOML has no null: what is not known is left out."""
+    cleaned = _clean(value)
+    assert isinstance(cleaned, dict)
+    return cleaned
+
+
+def _clean(value: object) -> object:
+    if isinstance(value, dict):
+        return {k: _clean(v) for k, v in value.items() if v is not None}
+    if isinstance(value, list):
+        return [_clean(v) for v in value]
+    return value

@@ -1,0 +1,154 @@
+"""What a journal row may say: one type a kind. The stored bytes are JSON of a `Row` around one of these."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from operations.events import Made, Measured
+
+Scalar = bool | int | float | str
+
+
+class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind"):
+    """Base of every kind."""
+
+
+class Created(Entry, frozen=True, kw_only=True, tag="created"):
+    """The first row: which plan and site, and what for ever distinguishes a rehearsal."""
+
+    plan: str
+    version: str
+    plan_digest: str
+    site: str
+    site_digest: str
+    rehearsal: bool
+    not_here: dict[str, str]
+    start: datetime.date
+
+
+class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An artefact that a job took: ``artefact`` of ``task``, made by ``job``."""
+
+    parameter: str
+    task: str
+    artefact: str
+    job: str
+    sha256: str
+
+
+class JobStarted(Entry, frozen=True, kw_only=True, tag="job-started"):
+    job: str
+    task: str
+    round: int
+    occurrence: str
+    role: str
+    host: str
+    attempt: int
+    operation: str
+    parameters: dict[str, object]
+    inputs: list[Input]
+    continues: str = ""
+
+
+class JobFinished(Entry, frozen=True, kw_only=True, tag="job-finished"):
+    """The end of a job with its evidence; ``events_*`` pin the file that it was read from."""
+
+    job: str
+    outcome: Literal["done", "failed", "stopped", "lost"]
+    reason: str
+    signal: str
+    measures: list[Measured]
+    artefacts: list[Made]
+    events_bytes: int
+    events_sha256: str
+
+
+class RecordTyped(Entry, frozen=True, kw_only=True, tag="record-typed"):
+    task: str
+    round: int
+    record: str
+    value: Scalar
+
+
+class Ticked(Entry, frozen=True, kw_only=True, tag="ticked"):
+    task: str
+    round: int
+    deliverable: str
+    undo: bool = False
+
+
+class Skipped(Entry, frozen=True, kw_only=True, tag="skipped"):
+    task: str
+    round: int
+    reason: str
+
+
+class Waiver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An exception to one criterion of a gate, until a day (inclusive, UTC)."""
+
+    criterion: str
+    reason: str
+    until: datetime.date
+
+
+class CriterionStood(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A criterion as it stood when the decision was made."""
+
+    name: str
+    shown: str
+    asks: str
+    gates: bool
+    met: bool | None
+    stale: bool
+    reason: str
+    job: str
+    value: Scalar | None
+    n: int | None
+    count: int | None
+
+
+class Decided(Entry, frozen=True, kw_only=True, tag="decided"):
+    gate: str
+    round: int
+    outcome: Literal["go", "no-go"]
+    reason: str
+    actor: Literal["person", "rule"]
+    gate_digest: str
+    criteria: list[CriterionStood]
+    waivers: list[Waiver]
+    also_ran: bool
+    file: str
+    file_sha256: str
+    signed: bool
+
+
+AnyEntry: TypeAlias = Created | JobStarted | JobFinished | RecordTyped | Ticked | Skipped | Decided
+
+
+class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One row. ``previous`` is the hash of the row before it, in hex; the first row's is empty."""
+
+    schema: Literal[1] = 1
+    sequence: int
+    previous: str
+    time: str
+    """UTC, ISO 8601 with milliseconds, as the writer's clock had it; the order is the sequence's."""
+    operator: str
+    entry: AnyEntry
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Row)
+
+
+def encode_row(row: Row) -> bytes:
+    """The bytes that are stored and hashed."""
+    return _encoder.encode(row)
+
+
+def decode_row(stored: bytes) -> Row:
+    """Raises msgspec.DecodeError if the bytes are no row."""
+    return _decoder.decode(stored)

@@ -1,0 +1,119 @@
+"""The journal's rows folded into what they amount to. Pure: one row after another, no clock, no files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from console.journal.entries import (
+    Created,
+    Decided,
+    JobFinished,
+    JobStarted,
+    RecordTyped,
+    Row,
+    Scalar,
+    Skipped,
+    Ticked,
+)
+from operations.events import Made, Measured
+
+
+@dataclass(slots=True)
+class Job:
+    """One attempt and, once known, its end."""
+
+    started: JobStarted
+    operator: str
+    at: str
+    finished: JobFinished | None = None
+    ended_at: str = ""
+
+    def measure(self, name: str) -> Measured | None:
+        """The last value of that name; None before the end or if it reported none."""
+        found = None
+        for measured in self.finished.measures if self.finished else ():
+            if measured.name == name:
+                found = measured
+        return found
+
+    def artefact(self, name: str) -> Made | None:
+        """The last artefact of that name."""
+        found = None
+        for made in self.finished.artefacts if self.finished else ():
+            if made.name == name:
+                found = made
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """Who wrote a value or a tick, and when."""
+
+    operator: str
+    at: str
+    value: Scalar = True
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A decision as journalled."""
+
+    entry: Decided
+    operator: str
+    at: str
+    sequence: int
+
+
+@dataclass(slots=True)
+class State:
+    """All that has happened up to row ``sequence``."""
+
+    sequence: int = 0
+    head: str = ""
+    created: Created | None = None
+    created_at: str = ""
+    jobs: dict[str, Job] = field(default_factory=dict)
+    records: dict[tuple[str, int, str], Signed] = field(default_factory=dict)
+    """By (task, round, slug)."""
+    ticks: dict[tuple[str, int, str], Signed] = field(default_factory=dict)
+    """By (task, round, deliverable)."""
+    skipped: dict[tuple[str, int], Signed] = field(default_factory=dict)
+    """By (task, round); the value is the reason."""
+    decisions: dict[str, list[Taken]] = field(default_factory=dict)
+    """By gate, oldest first."""
+
+    def apply(self, row: Row, digest: str) -> None:
+        """Adds the next row, whose hash is ``digest``."""
+        entry = row.entry
+        match entry:
+            case Created():
+                self.created, self.created_at = entry, row.time
+            case JobStarted():
+                self.jobs[entry.job] = Job(entry, row.operator, row.time)
+            case JobFinished():
+                job = self.jobs[entry.job]
+                job.finished, job.ended_at = entry, row.time
+            case RecordTyped():
+                self.records[entry.task, entry.round, entry.record] = Signed(row.operator, row.time, entry.value)
+            case Ticked(undo=True):
+                self.ticks.pop((entry.task, entry.round, entry.deliverable), None)
+            case Ticked():
+                self.ticks[entry.task, entry.round, entry.deliverable] = Signed(row.operator, row.time)
+            case Skipped():
+                self.skipped[entry.task, entry.round] = Signed(row.operator, row.time, entry.reason)
+            case Decided():
+                self.decisions.setdefault(entry.gate, []).append(Taken(entry, row.operator, row.time, row.sequence))
+        self.sequence, self.head = row.sequence, digest
+
+    def jobs_of(self, task: str, round: int) -> list[Job]:
+        """The attempts of a task in one round, oldest first."""
+        return [j for j in self.jobs.values() if j.started.task == task and j.started.round == round]
+
+    def decision(self, gate: str) -> Taken | None:
+        """The decision in force: the latest."""
+        taken = self.decisions.get(gate)
+        return taken[-1] if taken else None
+
+    def open_jobs(self) -> list[Job]:
+        """Jobs whose end is not journalled."""
+        return [j for j in self.jobs.values() if j.finished is None]
