@@ -11,6 +11,7 @@ NAMES = (
     "dataset.corpus",
     "dataset.sample",
     "dataset.split",
+    "model.analyse",
     "model.base",
     "model.baseline",
     "model.configure",
