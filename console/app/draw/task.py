@@ -1,0 +1,248 @@
+"""The task pane: what the task is, what it recorded and from where, what a person may do about it."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+
+from rich.cells import cell_len, set_cell_size
+
+from console.app.draw import times
+from console.app.glyphs import Glyphs
+from console.app.line import Line, Span, line, wrapped
+from console.conductor import wording
+from console.conductor.view import GateView, JobView, ParameterView, RecordView, TaskView, View
+
+BLANK = Line()
+VALUE_LIMIT = 160
+"""Characters of a value in a table; the whole of it is in the report."""
+
+
+def title(task: TaskView, glyphs: Glyphs, now: datetime.datetime) -> tuple[str, str]:
+    """The border's texts: id and title, and the state by sign and word."""
+    job = task.job
+    word = task.state
+    if task.state == "running" and job is not None and (since := times.age(job.started, now)):
+        word = f"running {since}"
+    if task.stale:
+        word = f"{word}, stale"
+    return f"{task.id}  {task.title}", f"{glyphs.state[task.state]} {word}"
+
+
+def lines(view: View, id: str, width: int, glyphs: Glyphs, command: str) -> list[Line]:
+    """The whole pane at that width; typed records and deliverables have keys, so that a cursor can stand on them."""
+    task = view.tasks[id]
+    drawn = [line((_facts(view, task, glyphs), "dim"))]
+    mark = glyphs.state[task.state]
+    for why in task.why:
+        drawn += wrapped(why, width, task.state, "  ", f"{mark} ")
+    for why in task.stale:
+        drawn += wrapped(f"stale: {why}", width, "warn", "  ", "! ")
+    drawn += _gate(view.gates.get(task.gate), width)
+    drawn += _steps(view, task, width)
+    drawn += _records(task, width, glyphs)
+    drawn += _deliverables(task, width, glyphs)
+    drawn += _parameters(task, width)
+    if command:
+        drawn += [BLANK, line(("Command", "head")), *wrapped(command, width, "", "    ", "  ")]
+    drawn += _jobs(task, width, glyphs)
+    if task.contingencies:
+        drawn += [BLANK, line(("If it goes wrong", "head"))]
+        for said in task.contingencies:
+            drawn += wrapped(said, width, "", "    ", f"  {glyphs.dot} ")
+    return drawn
+
+
+def _facts(view: View, task: TaskView, glyphs: Glyphs) -> str:
+    planned = view.plan.task[task.id]
+    facts = [
+        f"on {' and '.join(task.hosts)}" if task.hosts else "for a person",
+        f"every {planned.repeats}" if planned.repeats == "2 h" else planned.repeats,
+        f"needs {', '.join(planned.needs)}" if planned.needs else "",
+        f"while {planned.during} runs" if planned.during else "",
+        f"instead of {planned.instead_of}" if planned.instead_of else "",
+        f"due {planned.due}" if planned.due else "",
+        f"takes {_minutes(planned.minutes)}" if planned.minutes else "",
+        "optional" if task.optional else "",
+        f"round {task.round}" if task.round > 1 else "",
+    ]
+    return f" {glyphs.dot} ".join(fact for fact in facts if fact)
+
+
+def _minutes(bounds: list[int]) -> str:
+    least, most = (times.span(60 * bound) for bound in bounds)
+    return least if least == most else f"{least} to {most}"
+
+
+def _gate(gate: GateView | None, width: int) -> Iterator[Line]:
+    if gate is None:
+        return
+    yield BLANK
+    style = {"go": "good", "passed-over": "good", "no-go": "bad"}.get(gate.state, "head")
+    stale: list[Span] = [("  stale", "warn")] if gate.stale else []
+    yield line((f"Gate {gate.id}  ", "head"), (gate.state.upper(), style), *stale, ("   g shows it", "dim"))
+    if gate.decision is not None:
+        said = gate.decision
+        signed = "signed" if said.signed else "unsigned"
+        who = f"by rule, for {said.operator}" if said.actor == "rule" else f"by {said.operator}"
+        text = f"{said.outcome.upper()} {who} at {times.stamp(said.at)}, {signed}: {said.reason}"
+        yield from wrapped(text, width, "", "  ", "  ")
+    for criterion in gate.criteria:
+        word, tone = verdict(criterion.met)
+        yield line("  ", (criterion.label, ""), ("  ", ""), (criterion.shown, ""), right=[(word, tone)])
+    if gate.opens:
+        yield from wrapped(f"opens {', '.join(gate.opens)}", width, "dim", "  ", "  ")
+
+
+def verdict(met: bool | None) -> tuple[str, str]:
+    """A verdict's word and style."""
+    return {True: ("met", "good"), False: ("not met", "bad"), None: ("not measured", "warn")}[met]
+
+
+def _steps(view: View, task: TaskView, width: int) -> Iterator[Line]:
+    planned = view.plan.task[task.id]
+    if planned.about:
+        yield BLANK
+        yield from wrapped(planned.about, width)
+    if planned.step:
+        yield BLANK
+        yield line(("Steps", "head"))
+        for place, text in enumerate(planned.step.values(), 1):
+            yield from wrapped(text, width, "", "     ", f"{place:>3}  ")
+
+
+def _records(task: TaskView, width: int, glyphs: Glyphs) -> Iterator[Line]:
+    if not task.records:
+        return
+    yield BLANK
+    yield line(("Records", "head"))
+    column = min(26, max(cell_len(record.label) for record in task.records)) + 2
+    for record in task.records:
+        yield _record(record, column, glyphs)
+        if record.reason and (record.value is None or record.met is False):
+            yield from wrapped(record.reason, width, "dim", " " * (column + 2))
+        if record.rows is not None and len(record.rows) > 1:
+            yield line((" " * (column + 2), ""), (_rows(record, glyphs), "dim"))
+
+
+def _record(record: RecordView, column: int, glyphs: Glyphs) -> Line:
+    shown, style = shown_value(record)
+    beside: list[Span] = []
+    if record.expected and record.met is not None:
+        beside = [(f"  {'as' if record.met else 'not as'} expected {record.expected}", "good" if record.met else "bad")]
+    elif record.expected:
+        beside = [(f"  expected {record.expected}", "dim")]
+    return line(
+        "  ",
+        (set_cell_size(record.label, column) if cell_len(record.label) < column else f"{record.label} ", ""),
+        (shown, style),
+        *beside,
+        right=[_source(record, glyphs)],
+        key=("record", record.slug) if record.typed else None,
+    )
+
+
+def shown_value(record: RecordView) -> tuple[str, str]:
+    """A record's value with unit, n and interval, and its style; what is missing is said, never 0."""
+    if record.value is None:
+        empty = not record.source and not record.reason
+        return ("to be typed (e)" if record.typed else "not measured yet", "dim") if empty else ("n/a", "warn")
+    text = wording.value(record.value, record.unit, record.n, record.count)
+    if isinstance(record.value, str) and len(record.value) == 64 and record.value.isalnum():
+        text = f"{record.value[:12]}…"
+    if record.interval is not None:
+        text += f"  [{record.interval[0] * 100:.1f}, {record.interval[1] * 100:.1f}]"
+    elif record.n is not None and record.count is None:
+        text += f"  n = {record.n:,}"
+    if len(text) > VALUE_LIMIT:
+        text = f"{text[:VALUE_LIMIT]}…"
+    return text, "typed" if record.typed else ("bad" if record.met is False else "")
+
+
+def _source(record: RecordView, glyphs: Glyphs) -> Span:
+    if not record.source:
+        return "", ""
+    if record.typed:
+        return f"{glyphs.typed} {record.source}", "typed"
+    return f"job {record.source[:8]}", "dim"
+
+
+def _rows(record: RecordView, glyphs: Glyphs) -> str:
+    assert record.rows is not None
+    last = [f"{row.step}: {wording.value(row.value, '')}" for row in record.rows[-4:]]
+    return f"{len(record.rows)} rows  {glyphs.ellipsis} {f' {glyphs.dot} '.join(last)}"
+
+
+def _deliverables(task: TaskView, width: int, glyphs: Glyphs) -> Iterator[Line]:
+    if not task.deliverables:
+        return
+    yield BLANK
+    yield line(("Deliverables", "head"))
+    for item in task.deliverables:
+        box = glyphs.check if item.ticked_by else glyphs.empty
+        by: list[Span] = []
+        if item.ticked_by:
+            by = [(f"{glyphs.typed} {item.ticked_by} {times.clock(item.ticked_at)}", "typed")]
+        elif not item.may_tick:
+            by = [("not yet", "dim")]
+        style = "" if item.ticked_by or item.may_tick else "locked"
+        shown = list(wrapped(item.text, width - 18, style, "      ", ""))
+        first = "".join(text for text, _ in shown[0].left) if shown else ""
+        yield line(f"  [{box}] ", (first, style), right=by, key=("deliverable", item.id))
+        yield from shown[1:]
+
+
+def _parameters(task: TaskView, width: int) -> Iterator[Line]:
+    if not task.parameters:
+        return
+    yield BLANK
+    yield line(("Parameters", "head"))
+    column = min(22, max(cell_len(p.name) for p in task.parameters)) + 2
+    for parameter in task.parameters:
+        name = set_cell_size(parameter.name, column) if cell_len(parameter.name) < column else f"{parameter.name} "
+        yield line("  ", name, *parameter_value(parameter), right=[(parameter.source, "dim")])
+
+
+def parameter_value(parameter: ParameterView) -> tuple[Span, ...]:
+    """The value as bound, and the plan's own in brackets where another one took its place."""
+    shown = (amount(parameter.value), "")
+    if parameter.source in ("plan", "operation") or parameter.plan == parameter.value or parameter.plan is None:
+        return (shown,)
+    return shown, (f"  (plan: {amount(parameter.plan)})", "warn")
+
+
+def amount(value: object) -> str:
+    """A parameter's value; numbers grouped, what is not set said."""
+    if value is None:
+        return "not set"
+    if isinstance(value, bool | int | float | str):
+        return wording.value(value)
+    return str(value)
+
+
+def _jobs(task: TaskView, width: int, glyphs: Glyphs) -> Iterator[Line]:
+    if not task.jobs:
+        return
+    yield BLANK
+    yield line(("Jobs", "head"))
+    for job in reversed(task.jobs):
+        yield line("  ", (glyphs.state[_as_task(job)], _as_task(job)), f" {_job(job, glyphs)}", right=[(job.state, "dim")])
+        if job.reason:
+            yield from wrapped(job.reason, width, "dim", "    ")
+
+
+def _as_task(job: JobView) -> str:
+    return "ready" if job.state == "stopped" else job.state
+
+
+def _job(job: JobView, glyphs: Glyphs) -> str:
+    facts = [
+        f"{job.id[:8]} on {job.host}",
+        job.role,
+        job.occurrence,
+        f"round {job.round}" if job.round > 1 else "",
+        f"attempt {job.attempt}",
+        f"continues {job.continues[:8]}" if job.continues else "",
+        f"{times.clock(job.started)} to {times.clock(job.finished)}" if job.finished else times.stamp(job.started),
+    ]
+    return f" {glyphs.dot} ".join(fact for fact in facts if fact)
