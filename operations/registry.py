@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 
 from operations.contract import Operation
 
@@ -24,11 +25,28 @@ NAMES = (
 )
 
 
+EXTRA = "GLADIATOR_OPERATIONS"
+"""Names, in the environment, one more module with a tuple ``OPERATIONS``; it adds names and can't replace any."""
+
+
+def names() -> tuple[str, ...]:
+    """The names of all operations there are."""
+    return (*NAMES, *(name for name in _extra() if name not in NAMES))
+
+
 @functools.cache
 def find(name: str) -> Operation:
     """The operation of that name: ``OPERATION`` in the module ``operations.<name>``. Raises KeyError for another."""
     if name not in NAMES:
-        raise KeyError(name)
+        return _extra()[name]
     operation = importlib.import_module(f"operations.{name}").OPERATION
     assert isinstance(operation, Operation) and operation.name == name
     return operation
+
+
+@functools.cache
+def _extra() -> dict[str, Operation]:
+    module = os.environ.get(EXTRA)
+    if not module:
+        return {}
+    return {operation.name: operation for operation in importlib.import_module(module).OPERATIONS}

@@ -1,0 +1,78 @@
+"""The host's side: ``python -P -m operations list | describe NAME | run DIR | agent ROOT``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import msgspec
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command and returns its exit status."""
+    parser = argparse.ArgumentParser(prog="python -P -m operations", description="What runs on a host.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("list", help="names the operations")
+    describe = commands.add_parser("describe", help="says what an operation takes, reports and makes, as JSON")
+    describe.add_argument("name")
+    run = commands.add_parser("run", help="runs the job in a directory to its end")
+    run.add_argument("directory", type=Path)
+    run.add_argument("--launched", action="store_true", help="secrets come on standard input; let go of the terminal")
+    work = commands.add_parser("work")
+    work.add_argument("directory", type=Path)
+    work.add_argument("descriptors", type=int, nargs=3)
+    agent = commands.add_parser("agent", help="serves a console over standard input and output")
+    agent.add_argument("root", type=Path)
+    given = parser.parse_args(arguments)
+    match given.command:
+        case "list":
+            return _list()
+        case "describe":
+            return _describe(given.name)
+        case "run":
+            from operations import supervisor
+
+            return supervisor.run(given.directory, launched=given.launched)
+        case "work":
+            from operations import worker
+
+            return worker.work(given.directory, *given.descriptors)
+        case _:
+            from operations import agent as host_agent
+
+            return host_agent.serve(given.root)
+
+
+def _list() -> int:
+    from operations import registry
+
+    for name in registry.names():
+        print(name)
+    return 0
+
+
+def _describe(name: str) -> int:
+    from operations import contract, registry
+
+    try:
+        operation = registry.find(name)
+    except KeyError:
+        print(f"there is no operation {name!r}; see `list`", file=sys.stderr)
+        return 2
+    described = {
+        "name": operation.name,
+        "about": operation.about,
+        "uses": operation.uses,
+        "resumable": operation.resumable,
+        "roles": operation.roles,
+        "parameters": contract.fields(operation),
+        "measures": operation.measures,
+        "outputs": operation.outputs,
+    }
+    print(msgspec.json.format(msgspec.json.encode(described)).decode())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
