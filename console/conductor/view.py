@@ -24,6 +24,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class RecordView:
+    """A value, or series of values, that the plan asks for."""
+
     slug: str
     label: str
     ref: str
@@ -47,6 +49,8 @@ class RecordView:
 
 @dataclass(frozen=True, slots=True)
 class DeliverableView:
+    """A box that a person ticks once there is something to tick."""
+
     id: str
     text: str
     ticked_by: str = ""
@@ -93,6 +97,8 @@ class ParameterView:
 
 @dataclass(frozen=True, slots=True)
 class TaskView:
+    """One task in its current round."""
+
     id: str
     title: str
     phase: str
@@ -123,6 +129,8 @@ class TaskView:
 
 @dataclass(frozen=True, slots=True)
 class CriterionView:
+    """One rule of a gate with what the evidence says of it."""
+
     name: str
     label: str
     value: Value
@@ -157,6 +165,8 @@ class CriterionView:
 
 @dataclass(frozen=True, slots=True)
 class DecisionView:
+    """The decision in force at a gate."""
+
     gate: str
     round: int
     outcome: Literal["go", "no-go"]
@@ -172,6 +182,8 @@ class DecisionView:
 
 @dataclass(frozen=True, slots=True)
 class GateView:
+    """One gate as it stands."""
+
     id: str
     title: str
     task: str

@@ -1,0 +1,197 @@
+"""``gladiator-console``: the app, and every verb as a command.
+
+Exit status: 0 done, 1 the answer is no, 2 wrong usage or bad input. An error is one line on standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from console.conductor.errors import Refused, Unusable
+
+_FACE = "console.cli.commands"
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        print(f"{self.prog}: {message}; see {self.prog} --help", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The program's entry; ends the process with its exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        status = _run(arguments)
+    except (Refused, Unusable) as error:
+        for line in str(error).splitlines():
+            print(f"gladiator-console: {line}", file=sys.stderr)
+        status = 1 if isinstance(error, Refused) else 2
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    except KeyboardInterrupt:
+        print("gladiator-console: interrupted; jobs go on", file=sys.stderr)
+        status = 130
+    raise SystemExit(status)
+
+
+def _run(arguments: list[str]) -> int:
+    names = COMMANDS.keys()
+    if not arguments or (arguments[0] not in names and not arguments[0].startswith("-")):
+        arguments.insert(0, "open")
+    parsed = _parser().parse_args(arguments)
+    module = importlib.import_module(parsed.module)
+    status: int = getattr(module, parsed.function)(parsed)
+    return status
+
+
+def _open(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "workspace", nargs="?", type=Path, help="a workspace; without one, a rehearsal is opened or made"
+    )
+    parser.add_argument("--read-only", action="store_true", help="look, and write nothing")
+
+
+def _workspace(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("workspace", type=Path)
+
+
+def _init(parser: argparse.ArgumentParser) -> None:
+    _workspace(parser)
+    parser.add_argument("--plan", type=Path, help="a plan's directory (default: the GLADIATOR plan)")
+    parser.add_argument("--site", type=Path, help="a site's file (default: the rehearsal)")
+    parser.add_argument("--start", help="the plan's first day, YYYY-MM-DD (default: today)")
+
+
+def _sets(parser: argparse.ArgumentParser, form: str) -> None:
+    parser.add_argument("--set", action="append", default=[], metavar=form, help="a parameter of an operation")
+
+
+def _rehearse(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("workspace", nargs="?", type=Path)
+    parser.add_argument("--through", metavar="GATE", default="", help="end once that gate is decided")
+    _sets(parser, "TASK.name=value")
+    parser.add_argument("--json", action="store_true", help="print the status as JSON at the end")
+
+
+def _task(parser: argparse.ArgumentParser) -> None:
+    _workspace(parser)
+    parser.add_argument("task")
+
+
+def _run_task(parser: argparse.ArgumentParser) -> None:
+    _task(parser)
+    _sets(parser, "name=value")
+    parser.add_argument("--again", action="store_true", help="run a task anew that is done")
+    parser.add_argument("--fresh", action="store_true", help="do not continue an interrupted attempt")
+
+
+def _record(parser: argparse.ArgumentParser) -> None:
+    _task(parser)
+    parser.add_argument("name")
+    parser.add_argument("value")
+
+
+def _tick(parser: argparse.ArgumentParser) -> None:
+    _task(parser)
+    parser.add_argument("deliverable")
+    parser.add_argument("--undo", action="store_true", help="take the tick back; the journal keeps both")
+
+
+def _skip(parser: argparse.ArgumentParser) -> None:
+    _task(parser)
+    parser.add_argument("--reason", required=True)
+
+
+def _gate(parser: argparse.ArgumentParser) -> None:
+    _workspace(parser)
+    parser.add_argument("gate")
+
+
+def _decide(parser: argparse.ArgumentParser) -> None:
+    _gate(parser)
+    parser.add_argument("outcome", choices=("go", "no-go"))
+    parser.add_argument("--reason", required=True)
+    parser.add_argument("--waive", action="append", default=[], metavar="CRITERION")
+    parser.add_argument("--until", metavar="YYYY-MM-DD", help="the last day the waivers hold")
+    parser.add_argument("--again", action="store_true", help="supersede an earlier decision")
+
+
+def _status(parser: argparse.ArgumentParser) -> None:
+    _workspace(parser)
+    parser.add_argument("--json", action="store_true")
+
+
+def _log(parser: argparse.ArgumentParser) -> None:
+    _task(parser)
+    parser.add_argument("-f", "--follow", action="store_true", help="go on until the job ends")
+
+
+def _report(parser: argparse.ArgumentParser) -> None:
+    _workspace(parser)
+    parser.add_argument("-o", "--output", type=Path, help="FILE.html or FILE.md (default: Markdown on standard output)")
+
+
+def _lint(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("plan", type=Path, help="a plan's directory")
+
+
+def _schema(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("kind", choices=("plan", "site"))
+
+
+COMMANDS = {
+    "open": ("the app (also with no command at all)", _open),
+    "init": ("make a workspace", _init),
+    "rehearse": ("do every task that has an operation, take the gates by rule", _rehearse),
+    "run": ("run one task and follow it; Ctrl-C detaches", _run_task),
+    "stop": ("ask a task's job to checkpoint and end", _task),
+    "record": ("write what a person measured or saw", _record),
+    "tick": ("tick a deliverable", _tick),
+    "skip": ("leave out an optional task", _skip),
+    "decide": ("record a decision at a gate", _decide),
+    "status": ("the checklist", _status),
+    "why": ("the chain from each criterion of a gate to its file", _gate),
+    "log": ("a job's log", _log),
+    "audit": ("verify chain, decisions, events and artefacts", _workspace),
+    "report": ("the whole execution as one file", _report),
+    "lint": ("what is wrong with a plan", _lint),
+    "schema": ("JSON Schema for editors", _schema),
+}
+_MODULES = {
+    "open": "console.cli.opening",
+    "init": "console.cli.opening",
+    "rehearse": "console.cli.running",
+    "run": "console.cli.running",
+    "stop": "console.cli.running",
+    "log": "console.cli.running",
+    "record": "console.cli.writing",
+    "tick": "console.cli.writing",
+    "skip": "console.cli.writing",
+    "decide": "console.cli.writing",
+    "status": "console.cli.reading",
+    "why": "console.cli.reading",
+    "audit": "console.cli.reading",
+    "report": "console.cli.reading",
+    "lint": "console.cli.reading",
+    "schema": "console.cli.reading",
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = _Parser(add_help=False)
+    common.add_argument("--operator", metavar="NAME", help="who writes (default: GLADIATOR_OPERATOR, or the account)")
+    parser = _Parser(prog="gladiator-console", description="Operator console for a machine-learning programme.")
+    parsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, (about, add) in COMMANDS.items():
+        one = parsers.add_parser(name, help=about, description=about, parents=[common])
+        add(one)
+        one.set_defaults(module=_MODULES[name], function=name.replace("-", "_") + "_")
+    return parser

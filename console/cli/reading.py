@@ -1,0 +1,84 @@
+"""``status``, ``why``, ``audit``, ``report``, ``lint`` and ``schema``: what can be read."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from console.cli.opening import conductor
+from console.cli.output import as_json, checklist
+from console.conductor.errors import Unusable
+
+
+def status_(arguments: argparse.Namespace) -> int:
+    """Prints the checklist."""
+    verbs = conductor(arguments)
+    view = verbs.workspace.view()
+    print(as_json(view) if arguments.json else "\n".join(checklist(view)))
+    return 0
+
+
+def why_(arguments: argparse.Namespace) -> int:
+    """Prints what each criterion of a gate rests on."""
+    from console.conductor.why import why
+
+    verbs = conductor(arguments)
+    if arguments.gate not in verbs.workspace.plan.gate:
+        raise Unusable(f"no gate {arguments.gate} in this plan; it has {', '.join(verbs.workspace.plan.gate)}")
+    for line in why(verbs, arguments.gate):
+        print(line)
+    return 0
+
+
+def audit_(arguments: argparse.Namespace) -> int:
+    """Verifies the whole history; exit 1 and the faults by name."""
+    from console.conductor.auditing import audit_workspace
+
+    found = audit_workspace(arguments.workspace)
+    for fault in found.faults:
+        print(f"gladiator-console: {fault}", file=sys.stderr)
+    for aside in found.unreachable:
+        print(f"not checked from here: {aside}")
+    print(f"{found.rows} rows and {found.files} files checked, {len(found.faults)} faults")
+    return 1 if found.faults else 0
+
+
+def report_(arguments: argparse.Namespace) -> int:
+    """Writes the whole execution as Markdown or HTML."""
+    from console.conductor.reporting import html, markdown
+    from operations.files import write_atomic
+
+    verbs = conductor(arguments)
+    if arguments.output is None:
+        print(markdown(verbs))
+        return 0
+    if arguments.output.suffix not in (".html", ".md"):
+        raise Unusable(f"{arguments.output}: a report is FILE.html or FILE.md")
+    text = html(verbs) if arguments.output.suffix == ".html" else markdown(verbs)
+    try:
+        write_atomic(arguments.output, text.encode())
+    except OSError as error:
+        raise Unusable(f"{arguments.output}: {error.strerror}") from error
+    print(arguments.output)
+    return 0
+
+
+def lint_(arguments: argparse.Namespace) -> int:
+    """Prints what is wrong with a plan; exit 2 if anything is."""
+    from console.plan.loading import Faults, load_plan
+
+    try:
+        plan = load_plan(arguments.plan)
+    except Faults as faults:
+        raise Unusable(*(str(fault) for fault in faults.faults)) from faults
+    print(f"{plan.title} v{plan.version}: {len(plan.task)} tasks, {len(plan.gate)} gates, no faults")
+    return 0
+
+
+def schema_(arguments: argparse.Namespace) -> int:
+    """Prints a JSON Schema."""
+    from console.plan.schema import plan_schema, site_schema
+
+    print(json.dumps(plan_schema() if arguments.kind == "plan" else site_schema(), indent=1))
+    return 0

@@ -1,0 +1,172 @@
+"""``rehearse``, ``run``, ``stop`` and ``log``: jobs."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import datetime
+import signal
+import sys
+
+import msgspec
+
+from console.cli.opening import conductor, make, rehearsal_workspace
+from console.cli.output import as_json
+from console.conductor.errors import Refused, Unusable
+from console.conductor.rehearse import Rehearsal, Step
+from console.conductor.verbs import Conductor
+from console.conductor.view import JobView
+from console.conductor.workspace import JOURNAL
+from console.text import clean
+from operations.events import Finished, Log, Measured, decode
+
+
+def rehearse_(arguments: argparse.Namespace) -> int:
+    """Drives a rehearsal; exit 1 at the first NO-GO or task that does not end well."""
+    if arguments.workspace is None:
+        arguments.workspace = rehearsal_workspace()
+    sets = _task_sets(arguments.set)
+    if not (arguments.workspace / JOURNAL).exists():
+        make(arguments.workspace, arguments).close()
+    return asyncio.run(_rehearse(conductor(arguments), arguments, sets))
+
+
+async def _rehearse(verbs: Conductor, arguments: argparse.Namespace, sets: dict[str, dict[str, object]]) -> int:
+    if arguments.through and arguments.through not in verbs.workspace.plan.gate:
+        raise Unusable(f"--through {arguments.through}: no such gate; {', '.join(verbs.workspace.plan.gate)}")
+    out = sys.stderr if arguments.json else sys.stdout
+
+    def tell(step: Step) -> None:
+        time = datetime.datetime.now().astimezone().strftime("%H:%M:%S")
+        print(f"{time}  {step.id:8} {step.title}: {step.what}", file=out, flush=True)
+
+    try:
+        ending = await Rehearsal(verbs, sets, tell).through(arguments.through)
+        if arguments.json:
+            print(as_json(verbs.workspace.view()))
+    finally:
+        await verbs.close()
+    if ending.kind == "through":
+        return 0
+    words = {"no-go": "NO-GO at", "failed": "ended at", "stuck": "nothing may start; held at"}[ending.kind]
+    print(f"gladiator-console: {words} {ending.at}: {ending.reason}", file=sys.stderr)
+    return 1
+
+
+def run_(arguments: argparse.Namespace) -> int:
+    """Runs one task and follows it; Ctrl-C detaches and the job goes on."""
+    return asyncio.run(_run(conductor(arguments), arguments))
+
+
+async def _run(verbs: Conductor, arguments: argparse.Namespace) -> int:
+    try:
+        await verbs.reconcile()
+        jobs = await verbs.start(
+            arguments.task, dict(_pair(text) for text in arguments.set), again=arguments.again, fresh=arguments.fresh
+        )
+        following = asyncio.gather(*(_follow(verbs, job) for job in jobs))
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, following.cancel)
+        try:
+            await following
+        except asyncio.CancelledError:
+            print(f"detached; {arguments.task} goes on as job {' '.join(jobs)}", file=sys.stderr)
+            return 0
+        task = verbs.workspace.view().tasks[arguments.task]
+        print(f"{task.id} {task.state}{': ' if task.why else ''}{'; '.join(task.why)}")
+        return 0 if task.state == "done" else 1
+    finally:
+        await verbs.close()
+
+
+async def _follow(verbs: Conductor, job: str) -> None:
+    """Prints the job's log until its end is journalled."""
+    host = verbs.workspace.journal.state.jobs[job].started.host
+    async with contextlib.AsyncExitStack() as stack:
+        ending = asyncio.create_task(verbs.runs.see_to_end(job))
+        stack.callback(ending.cancel)
+        async for line in verbs.hosts.follow(host, job):
+            _print(line)
+        await ending
+
+
+def stop_(arguments: argparse.Namespace) -> int:
+    """Asks a task's jobs to checkpoint and end."""
+    return asyncio.run(_stop(conductor(arguments), arguments.task))
+
+
+async def _stop(verbs: Conductor, task: str) -> int:
+    try:
+        jobs = await verbs.stop(task)
+        print(f"{task}: asked job {' '.join(jobs)} to checkpoint and end")
+        for job in jobs:
+            await verbs.runs.see_to_end(job)
+        print(f"{task} {verbs.workspace.view().tasks[task].state}")
+        return 0
+    finally:
+        await verbs.close()
+
+
+def log_(arguments: argparse.Namespace) -> int:
+    """Prints the log of a task's latest job; with -f goes on until it ends."""
+    return asyncio.run(_log(conductor(arguments), arguments))
+
+
+async def _log(verbs: Conductor, arguments: argparse.Namespace) -> int:
+    try:
+        view = verbs.workspace.view()
+        if arguments.task not in view.tasks:
+            raise Unusable(f"no task {arguments.task} in this plan")
+        job = view.tasks[arguments.task].job
+        if job is None:
+            raise Refused(f"{arguments.task} has not run")
+        if arguments.follow and job.state == "running":
+            await _follow(verbs, job.id)
+        else:
+            _print_file(verbs, job)
+        return 0
+    finally:
+        await verbs.close()
+
+
+def _print_file(verbs: Conductor, job: JobView) -> None:
+    path = verbs.events_file(job)
+    if path.exists():
+        with path.open("rb") as stream:
+            for line in stream:
+                if line.endswith(b"\n"):
+                    _print(line)
+
+
+def _print(line: bytes) -> None:
+    try:
+        event = decode(line)
+    except msgspec.DecodeError:
+        return
+    time = datetime.datetime.fromtimestamp(event.t).astimezone().strftime("%H:%M:%S")
+    if isinstance(event, Log):
+        level = "" if event.level == "info" else f"{event.level}: "
+        print(f"{time} {level}{clean(event.text)}", flush=True)
+    elif isinstance(event, Measured):
+        shown = "n/a" if event.value is None else event.value
+        print(f"{time} {event.name} = {clean(str(shown))} {event.unit} {clean(event.reason)}".rstrip(), flush=True)
+    elif isinstance(event, Finished):
+        print(f"{time} {event.outcome} {clean(event.reason)}".rstrip(), flush=True)
+
+
+def _task_sets(given: list[str]) -> dict[str, dict[str, object]]:
+    sets: dict[str, dict[str, object]] = {}
+    for text in given:
+        name, value = _pair(text)
+        task, dot, parameter = name.rpartition(".")
+        if not dot:
+            raise Unusable(f"--set {text}: write TASK.name=value")
+        sets.setdefault(task, {})[parameter] = value
+    return sets
+
+
+def _pair(text: str) -> tuple[str, object]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise Unusable(f"--set {text}: write name=value")
+    return name, value

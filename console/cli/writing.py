@@ -1,0 +1,55 @@
+"""``record``, ``tick``, ``skip`` and ``decide``: what a person writes."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from console.cli.opening import conductor
+from console.conductor.errors import Unusable
+from console.conductor.verbs import Conductor, waiver
+
+
+@contextmanager
+def _opened(arguments: argparse.Namespace) -> Iterator[Conductor]:
+    opened = conductor(arguments)
+    try:
+        yield opened
+    finally:
+        opened.workspace.close()
+
+
+def record_(arguments: argparse.Namespace) -> int:
+    """Writes a typed record."""
+    with _opened(arguments) as verbs:
+        value = verbs.record(arguments.task, arguments.name, arguments.value)
+        print(f"{arguments.task}.{arguments.name} = {value} ✎ {verbs.operator}")
+    return 0
+
+
+def tick_(arguments: argparse.Namespace) -> int:
+    """Ticks a deliverable, or takes a tick back."""
+    with _opened(arguments) as verbs:
+        verbs.tick(arguments.task, arguments.deliverable, undo=arguments.undo)
+        print(f"{arguments.task} {arguments.deliverable} {'[ ]' if arguments.undo else '[x]'} {verbs.operator}")
+    return 0
+
+
+def skip_(arguments: argparse.Namespace) -> int:
+    """Leaves out an optional task."""
+    with _opened(arguments) as verbs:
+        verbs.skip(arguments.task, arguments.reason)
+        print(f"{arguments.task} skipped by {verbs.operator}")
+    return 0
+
+
+def decide_(arguments: argparse.Namespace) -> int:
+    """Records GO or NO-GO."""
+    if arguments.waive and not arguments.until:
+        raise Unusable("--waive needs --until YYYY-MM-DD: an exception ends some day")
+    waivers = [waiver(criterion, arguments.reason, arguments.until) for criterion in arguments.waive]
+    with _opened(arguments) as verbs:
+        file = verbs.decide(arguments.gate, arguments.outcome, arguments.reason, waivers, again=arguments.again)
+        print(f"{arguments.gate} {arguments.outcome.upper()} by {verbs.operator}: decisions/{file}")
+    return 0

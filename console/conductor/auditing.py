@@ -1,0 +1,43 @@
+"""``audit`` over a workspace: what its journal pins, wherever it can be read from here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from console.conductor.errors import Unusable
+from console.conductor.workspace import JOURNAL
+from console.hosts.hosts import Hosts
+from console.journal.audit import Audit, audit
+from console.journal.store import Journal, JournalError
+from console.plan.loading import Faults, load_plan, load_site
+
+
+def audit_workspace(path: Path) -> Audit:
+    """Checks chain, plan and site copies, decisions, events and kept artefacts. Raises Unusable for no workspace."""
+    if not (path / JOURNAL).is_file():
+        raise Unusable(f"{path}: no workspace")
+    try:
+        journal = Journal.open(path / JOURNAL)
+    except JournalError as error:
+        return Audit(0, 0, (str(error),), ())
+    state = journal.state
+    journal.close()
+    faults = []
+    try:
+        site = load_site(path / "site.toml")
+        plan = load_plan(path / "plan")
+    except Faults as found:
+        return Audit(state.sequence, 0, tuple(str(f) for f in found.faults), ())
+    created = state.created
+    for what, digest, asked in (
+        ("plan", plan.digest, created.plan_digest if created else ""),
+        ("site.toml", site.digest, created.site_digest if created else ""),
+    ):
+        if digest != asked:
+            faults.append(f"{path / what} was changed since the workspace was made")
+    hosts = Hosts(site, path)
+    roots = {name: hosts.root(name) for name in site.host}
+    events = {id: hosts.events_file(job.started.host, id) for id, job in state.jobs.items()}
+    checked = audit(path / JOURNAL, path / "decisions", roots, events)
+    return replace(checked, faults=(*faults, *checked.faults))

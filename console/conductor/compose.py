@@ -1,0 +1,216 @@
+"""The view of a workspace, composed from the pure rules."""
+
+from __future__ import annotations
+
+import datetime
+
+from console.conductor import lineage
+from console.conductor.criteria import criteria, describe, why_not_go
+from console.conductor.parameters import parameters
+from console.conductor.ready import decision_stale, gate_state, gate_task, task_state
+from console.conductor.records import record
+from console.conductor.scene import Scene
+from console.conductor.view import (
+    CriterionView,
+    DecisionView,
+    DeliverableView,
+    GateView,
+    JobView,
+    TaskView,
+    View,
+)
+from console.journal.fold import Job
+from operations import registry
+
+_PRESSING = {"failed": 0, "lost": 1, "gate": 2, "stale": 3, "running": 4}
+
+
+def view(scene: Scene, workspace: str, now: datetime.datetime) -> View:
+    """Everything to show; ``now`` is UTC and only moves the day and expiries."""
+    plan, state = scene.plan, scene.state
+    tasks = {id: task_view(scene, id) for id in plan.task}
+    gates = {id: gate_view(scene, id, now.date()) for id in plan.gate}
+    counted = [t for t in tasks.values() if not t.optional]
+    start = state.created.start if state.created else plan.start
+    return View(
+        plan=plan,
+        site=scene.site,
+        workspace=workspace,
+        rehearsal=scene.rehearsal,
+        tasks=tasks,
+        gates=gates,
+        sequence=state.sequence,
+        started=state.created_at,
+        done=sum(t.state == "done" for t in counted),
+        total=len(counted),
+        next_gate=next((g.id for g in gates.values() if g.state in ("closed", "ready") and not g.provisional), ""),
+        attention=_attention(tasks, gates),
+        day=max(1, (now.date() - start).days + 1),
+    )
+
+
+def task_view(scene: Scene, id: str) -> TaskView:
+    """One task in its current round, with the attempts of all rounds."""
+    task = scene.task(id)
+    state, why = task_state(scene, id)
+    operation = registry.find(task.operation) if task.operation in registry.NAMES else None
+    jobs = [_job(job) for (name, _), run in sorted(scene.state.runs.items()) if name == id for job in run]
+    return TaskView(
+        id=id,
+        title=task.title,
+        phase=scene.plan.task_phase[id],
+        day=task.day,
+        state=state,
+        why=why,
+        stale=lineage.stale(scene, id),
+        hosts=hosts(scene, id),
+        operation=task.operation,
+        gate=task.gate,
+        optional=task.optional,
+        round=scene.round(id),
+        jobs=tuple(jobs),
+        records=tuple(record(scene, id, slug) for slug in task.record),
+        deliverables=tuple(_deliverable(scene, id, d, text) for d, text in task.deliverable.items()),
+        parameters=parameters(scene, id),
+        contingencies=tuple(c for c, contingency in scene.plan.contingency.items() if id in contingency.task),
+        resumable=operation is not None and operation.resumable,
+    )
+
+
+def hosts(scene: Scene, id: str) -> tuple[str, ...]:
+    """The hosts of the task, one a role."""
+    named = scene.task(id).host
+    return tuple(named) if isinstance(named, list) else (named,) if named else ()
+
+
+def may_tick(scene: Scene, id: str) -> str:
+    """Why a deliverable of the task can't be ticked now; empty when it can: nothing is ticked before it was done."""
+    state, why = task_state(scene, id)
+    if state == "locked":
+        return f"{id} is locked: {'; '.join(why)}"
+    if state == "skipped":
+        return f"{id} is skipped: {'; '.join(why)}"
+    if scene.task(id).operation and not scene.attempts(id):
+        return f"{id} has not run: nothing is there to tick"
+    if scene.task(id).gate and state != "done":
+        return f"{scene.task(id).gate} is not decided"
+    return ""
+
+
+def _deliverable(scene: Scene, id: str, deliverable: str, text: str) -> DeliverableView:
+    tick = scene.state.ticks.get((id, scene.round(id), deliverable))
+    why_not = may_tick(scene, id)
+    return DeliverableView(
+        id=deliverable,
+        text=text,
+        ticked_by=tick.operator if tick else "",
+        ticked_at=tick.at if tick else "",
+        may_tick=not why_not,
+        why_not=why_not,
+    )
+
+
+def _job(job: Job) -> JobView:
+    started, finished = job.started, job.finished
+    return JobView(
+        id=started.job,
+        task=started.task,
+        round=started.round,
+        occurrence=started.occurrence,
+        role=started.role,
+        host=started.host,
+        attempt=started.attempt,
+        operation=started.operation,
+        state=finished.outcome if finished else "running",
+        started=job.at,
+        finished=job.ended_at,
+        reason=finished.reason if finished else "",
+        continues=started.continues,
+        parameters=started.parameters,
+        inputs=tuple((i.task, i.artefact, i.job, i.sha256) for i in started.inputs),
+    )
+
+
+def gate_view(scene: Scene, id: str, today: datetime.date) -> GateView:
+    """One gate with its criteria as they stand today."""
+    gate = scene.plan.gate[id]
+    found = criteria(scene, id, today)
+    task = gate_task(scene.plan, id)
+    state = gate_state(scene, id)
+    why_not = list(why_not_go(found))
+    if state == "closed":
+        why_not.append("; ".join(task_state(scene, task)[1]) if task else "no task leads to it")
+    if state == "passed-over":
+        why_not.append("nothing that gates can be proven here: the rehearsal passes it over")
+    return GateView(
+        id=id,
+        title=gate.title,
+        task=task,
+        state=state,
+        provisional=gate.provisional,
+        criteria=found,
+        may_go=not why_not,
+        why_not=tuple(why_not),
+        decision=_decision(scene, id),
+        stale=decision_stale(scene, id),
+        also_ran=_who_ran(scene, found),
+        not_proven=not_proven(scene, id),
+        opens=tuple(t for t, other in scene.plan.task.items() if f"{id} is " in other.when),
+    )
+
+
+def not_proven(scene: Scene, gate: str) -> tuple[str, ...]:
+    """``criterion: reason`` for each criterion of the gate that this rehearsal can't prove."""
+    labels = scene.plan.gate[gate].criterion
+    found = ((name.partition("."), reason) for name, reason in scene.not_here.items())
+    return tuple(f"{labels[c].label}: {reason}" for (g, _, c), reason in found if g == gate and c in labels)
+
+
+def _decision(scene: Scene, gate: str) -> DecisionView | None:
+    taken = scene.state.decision(gate)
+    if taken is None:
+        return None
+    entry = taken.entry
+    return DecisionView(
+        gate=gate,
+        round=entry.round,
+        outcome=entry.outcome,
+        operator=taken.operator,
+        reason=entry.reason,
+        at=taken.at,
+        also_ran=entry.also_ran,
+        file=entry.file,
+        signed=entry.signed,
+        actor=entry.actor,
+        waivers=tuple((w.criterion, describe(w)) for w in entry.waivers),
+    )
+
+
+def _who_ran(scene: Scene, found: tuple[CriterionView, ...]) -> tuple[str, ...]:
+    """Operators who started a job that a criterion's evidence comes from, by its lineage of inputs."""
+    seen: set[str] = set()
+    waiting = [c.job for c in found if c.job]
+    while waiting:
+        id = waiting.pop()
+        if id in seen or id not in scene.state.jobs:
+            continue
+        seen.add(id)
+        waiting += [i.job for i in scene.state.jobs[id].started.inputs]
+    return tuple(sorted({scene.state.jobs[id].operator for id in seen}))
+
+
+def _attention(tasks: dict[str, TaskView], gates: dict[str, GateView]) -> tuple[tuple[str, str], ...]:
+    found: list[tuple[int, str, str]] = []
+    for task in tasks.values():
+        if task.state in ("failed", "lost"):
+            found.append((_PRESSING[task.state], task.id, f"{task.state}: {'; '.join(task.why)}"))
+        elif task.stale:
+            found.append((_PRESSING["stale"], task.id, f"stale: {task.stale[0]}"))
+    for gate in gates.values():
+        if gate.stale:
+            found.append((_PRESSING["stale"], gate.id, "decided on evidence that has changed"))
+        elif gate.state == "ready":
+            found.append((_PRESSING["gate"], gate.id, "ready to be decided"))
+        elif gate.state == "no-go" and not gate.provisional:
+            found.append((_PRESSING["gate"], gate.id, "NO-GO: what is behind it stays locked"))
+    return tuple((id, text) for _, id, text in sorted(found, key=lambda f: f[0]))

@@ -1,0 +1,102 @@
+"""A task's parameters: what the operation offers, what plan, site, a retest's option and the operator set. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from console.conductor.scene import Scene
+from console.conductor.view import ParameterView
+from console.plan.types import ArtefactFrom, JobsOf
+from operations import registry
+from operations.contract import Field, fields
+
+Source = Literal["operation", "plan", "site", "option", "set"]
+
+
+class BadParameter(Exception):
+    """One line for each parameter that can't be used: name, value and what was expected."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("; ".join(lines))
+        self.lines = lines
+
+
+def parameters(scene: Scene, task: str, sets: Mapping[str, object] | None = None) -> tuple[ParameterView, ...]:
+    """Every parameter of the task's operation with its value in force, later sources winning; unchecked."""
+    name = scene.task(task).operation
+    if name not in registry.NAMES:
+        return ()
+    layers = _layers(scene, task, sets or {})
+    return tuple(_view(field, layers) for field in fields(registry.find(name)))
+
+
+def checked(scene: Scene, task: str, sets: Mapping[str, object]) -> dict[str, object]:
+    """The values as the operation takes them, artefacts and jobs left as references. Raises BadParameter.
+
+    Text is converted to the declared type, so that a form and ``--set`` need not know it.
+    """
+    operation = registry.find(scene.task(task).operation)
+    declared = {field.name: field for field in fields(operation)}
+    types = {f.name: f.type for f in msgspec.structs.fields(operation.parameters)}
+    faults = [
+        f"{task}.{name}: {operation.name} has no such parameter; it has {', '.join(declared)}"
+        for name in sets
+        if name not in declared
+    ]
+    values: dict[str, object] = {}
+    for view in parameters(scene, task, sets):
+        if view.source == "operation":
+            if view.required:
+                faults.append(f"{task}.{view.name}: needs a value ({view.about})")
+            continue
+        if isinstance(view.value, ArtefactFrom | JobsOf):
+            values[view.name] = view.value
+        elif view.takes != "value":
+            faults.append(f"{task}.{view.name}: takes {view.takes} of a task and can't be set by hand")
+        else:
+            try:
+                values[view.name] = _converted(view.value, types[view.name])
+            except (msgspec.ValidationError, ValueError) as error:
+                faults.append(f"{task}.{view.name} = {view.value!r}: {str(error).split(' - at')[0]}")
+    if faults:
+        raise BadParameter(faults)
+    return values
+
+
+def _layers(scene: Scene, task: str, sets: Mapping[str, object]) -> dict[Source, Mapping[str, object]]:
+    option: dict[str, object] = {}
+    for opening in scene.state.openings:
+        if task in opening.entry.tasks and opening.entry.round == scene.round(task):
+            option = dict(opening.entry.parameters.get(task, {}))
+    return {
+        "plan": scene.task(task).parameters,
+        "site": scene.site.parameters.get(task, {}),
+        "option": option,
+        "set": sets,
+    }
+
+
+def _view(field: Field, layers: Mapping[Source, Mapping[str, object]]) -> ParameterView:
+    value, source = field.default, "operation"
+    for name, layer in layers.items():
+        if field.name in layer:
+            value, source = layer[field.name], name
+    return ParameterView(
+        name=field.name,
+        value=value,
+        plan=layers["plan"].get(field.name, field.default),
+        source=source,  # type: ignore[arg-type]
+        amount=field.amount,
+        about=field.about,
+        required=field.required,
+        takes=field.takes,
+    )
+
+
+def _converted(value: object, wanted: Any) -> object:
+    if isinstance(value, str):
+        return msgspec.convert(value.strip(), wanted, strict=False)
+    return msgspec.convert(value, wanted)

@@ -1,0 +1,142 @@
+"""Which tasks may start, which gates may be decided, and what holds the others. Pure."""
+
+from __future__ import annotations
+
+from console.conductor.criteria import evidence, gate_digest
+from console.conductor.scene import Scene, remembered
+from console.conductor.view import GateState, TaskState
+from console.plan.types import Plan
+
+_SATISFIES = ("done", "skipped")
+
+
+@remembered
+def task_state(scene: Scene, id: str) -> tuple[TaskState, tuple[str, ...]]:
+    """The task's state in its current round, and why where a state needs a reason."""
+    task = scene.task(id)
+    skipped = scene.state.skipped.get((id, scene.round(id)))
+    if skipped:
+        return "skipped", (str(skipped.value),)
+    if task.gate:
+        return _gate_task(scene, id, task.gate)
+    if scene.attempts(id):
+        return _attempted(scene, id)
+    other = scene.ran(id)
+    if other != id:
+        return "skipped", (f"{other} was done instead",)
+    held = _held(scene, id)
+    if held:
+        return "locked", held
+    if not task.operation and _all_given(scene, id):
+        return "done", ()
+    return "ready", ()
+
+
+def _attempted(scene: Scene, id: str) -> tuple[TaskState, tuple[str, ...]]:
+    jobs = list(scene.latest(id).values())
+    if any(job.finished is None for job in jobs):
+        return "running", ()
+    ends = {job.finished.outcome: job.finished for job in jobs if job.finished}
+    if "lost" in ends:
+        return "lost", (ends["lost"].reason,)
+    if "failed" in ends:
+        return "failed", (ends["failed"].reason,)
+    if "stopped" in ends:
+        held = _held(scene, id)
+        return ("locked", held) if held else ("ready", (f"stopped: {ends['stopped'].reason}",))
+    return "done", ()
+
+
+def _gate_task(scene: Scene, id: str, gate: str) -> tuple[TaskState, tuple[str, ...]]:
+    state = gate_state(scene, gate)
+    if state in ("go", "no-go", "passed-over"):
+        return "done", ()
+    held = _held(scene, id)
+    return ("locked", held) if held else ("ready", ())
+
+
+@remembered
+def _held(scene: Scene, id: str) -> tuple[str, ...]:
+    task = scene.task(id)
+    phase = scene.plan.phase[scene.plan.task_phase[id]]
+    reasons = [r for r in (condition(scene, phase.when), condition(scene, task.when)) if r]
+    for need in task.needs:
+        if not satisfied(scene, need):
+            state, _ = task_state(scene, need)
+            reasons.append(f"needs {need}, which is {state}")
+    if task.during and not scene.attempts(scene.ran(task.during)):
+        reasons.append(f"{task.during} has not started")
+    return tuple(reasons)
+
+
+def satisfied(scene: Scene, need: str) -> bool:
+    """Whether a need is met: done, skipped, an optional task, or an alternative of it done."""
+    if scene.task(need).optional:
+        return True
+    return any(task_state(scene, id)[0] in _SATISFIES for id in scene.alternatives(need))
+
+
+def condition(scene: Scene, when: str) -> str:
+    """Why the condition does not hold; empty when it does. ``and`` binds tighter than ``or``."""
+    if not when:
+        return ""
+    reasons = []
+    for alternative in when.split(" or "):
+        failing = [reason for term in alternative.split(" and ") if (reason := _term(scene, term))]
+        if not failing:
+            return ""
+        reasons += failing
+    return "; ".join(dict.fromkeys(reasons))
+
+
+def _term(scene: Scene, term: str) -> str:
+    gate, _, asked = term.partition(" is ")
+    state = gate_state(scene, gate)
+    if state in ("closed", "ready"):
+        return f"{gate} is not decided"
+    if state == "passed-over":
+        return "" if asked in ("go", "decided") else f"{gate} is passed over"
+    if state == "go" and asked != "no-go" and decision_stale(scene, gate):
+        return f"the GO at {gate} stands on evidence that has changed: decide again"
+    return "" if asked in (state, "decided") else f"{gate} is {state}"
+
+
+@remembered
+def gate_state(scene: Scene, id: str) -> GateState:
+    """closed until the gate's task may be done; then ready, decided, or passed over where nothing here can gate."""
+    taken = scene.state.decision(id)
+    if taken is not None:
+        return taken.entry.outcome
+    task = gate_task(scene.plan, id)
+    if not task or _held(scene, task):
+        return "closed"
+    criteria = scene.plan.gate[id].criterion
+    if scene.rehearsal and criteria and all(f"{id}.{name}" in scene.not_here for name in criteria):
+        return "passed-over"
+    return "ready"
+
+
+def gate_task(plan: Plan, gate: str) -> str:
+    """The task at which the gate is decided; empty if the plan names none."""
+    return next((id for id, task in plan.task.items() if task.gate == gate), "")
+
+
+@remembered
+def decision_stale(scene: Scene, gate: str) -> bool:
+    """Whether the evidence that the decision in force stood on has changed since."""
+    taken = scene.state.decision(gate)
+    if taken is None:
+        return False
+    stood = tuple((c.name, c.job, c.stale) for c in taken.entry.criteria)
+    return stood != evidence(scene, gate) or taken.entry.gate_digest != gate_digest(scene.plan, gate)
+
+
+def _all_given(scene: Scene, id: str) -> bool:
+    """Whether a person has ticked every deliverable and typed every record of a task that no operation does."""
+    task, round = scene.task(id), scene.round(id)
+    typed = (slug for slug, record in task.record.items() if not record.measure)
+    return (
+        bool(task.deliverable or task.record)
+        and all((id, round, d) in scene.state.ticks for d in task.deliverable)
+        and all((id, round, slug) in scene.state.records for slug in typed)
+    )

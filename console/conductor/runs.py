@@ -1,0 +1,164 @@
+"""Starts jobs, sees them to their end, and journals what they leave behind."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+
+from console.conductor import evidence
+from console.conductor.bind import Bound, Wish, bind
+from console.conductor.errors import Refused
+from console.conductor.workspace import Workspace
+from console.hosts.hosts import Hosts, HostUnreachable
+from console.journal.entries import AnyEntry
+from console.journal.fold import State
+from console.journal.store import Duplicate
+from operations import registry
+from operations.events import Endpoint, decode
+from operations.job import JobFile
+
+_POLL = 0.5
+"""Seconds between looks at what other consoles wrote."""
+
+
+class Runs:
+    """The jobs of one workspace, as one console sees to them. Other consoles may do the same at the same time."""
+
+    def __init__(self, workspace: Workspace, hosts: Hosts) -> None:
+        self._workspace = workspace
+        self._hosts = hosts
+        self._watched: dict[str, asyncio.Task[None]] = {}
+
+    async def start(self, operator: str, task: str, wish: Wish) -> list[str]:
+        """Journals the start, then asks the hosts; returns job ids, one a role. Raises Refused.
+
+        A host that can't be reached leaves the job open: it is looked for when the host answers again.
+        """
+        bound = self._journalled(operator, task, wish)
+        token = {"token": secrets.token_hex(32)} if len(bound) > 1 else {}
+        given: dict[str, object] = {}
+        for job in bound:
+            file = msgspec.structs.replace(job.file, parameters={**job.file.parameters, **given})
+            try:
+                await self._hosts.launch(job.row.host, file, token)
+            except HostUnreachable as error:
+                raise Refused(
+                    f"{task}: job {job.row.job} is journalled, but {job.row.host} does not answer: {error}"
+                ) from error
+            if len(bound) > 1 and not given:
+                given = await self._endpoint(job.row.host, file)
+        return [job.row.job for job in bound]
+
+    def _journalled(self, operator: str, task: str, wish: Wish) -> list[Bound]:
+        bound: list[Bound] = []
+
+        def build(state: State) -> list[tuple[str | None, AnyEntry]]:
+            bound[:] = bind(self._workspace.scene_of(state), task, wish, self._ids(task))
+            return [(job.key, job.row) for job in bound]
+
+        try:
+            self._workspace.journal.append(operator, build)
+        except Duplicate as error:
+            raise Refused(f"{task} was started from another console just now") from error
+        return bound
+
+    def _ids(self, task: str) -> list[str]:
+        asked = self._workspace.plan.task.get(task)
+        known = asked is not None and asked.operation in registry.NAMES
+        roles = registry.find(asked.operation).roles if asked is not None and known else ("",)
+        return [secrets.token_hex(4) for _ in roles]
+
+    async def _endpoint(self, host: str, file: JobFile) -> dict[str, object]:
+        """Where the first role's job listens; empty if it ended without saying so, which its partner will report."""
+        async for line in self._hosts.follow(host, file.id):
+            event = decode(line)
+            if isinstance(event, Endpoint):
+                return {"endpoint_address": event.address, "endpoint_port": event.port}
+        return {}
+
+    async def stop(self, task: str) -> list[str]:
+        """Asks every open job of the task to checkpoint and end; returns their ids. Raises Refused."""
+        if task not in self._workspace.plan.task:
+            raise Refused(f"no task {task} in this plan")
+        scene = self._workspace.scene()
+        running = [job for job in scene.attempts(task) if job.finished is None]
+        if not running:
+            raise Refused(f"{task} is not running")
+        for job in running:
+            try:
+                await self._hosts.stop(job.started.host, job.started.job)
+            except HostUnreachable as error:
+                raise Refused(f"{task}: {job.started.host} does not answer: {error}") from error
+        return [job.started.job for job in running]
+
+    def events_file(self, host: str, job: str) -> Path:
+        """The local file that holds, or mirrors, the job's events; it may not exist yet."""
+        return self._hosts.events_file(host, job)
+
+    async def see_to_end(self, job: str) -> None:
+        """Follows the job until its end is journalled, by whomever."""
+        host = self._workspace.journal.state.jobs[job].started.host
+        while self._workspace.scene().state.jobs[job].finished is None:
+            try:
+                async for _ in self._hosts.follow(host, job):
+                    pass
+                there = await self._hosts.probe(host, job)
+            except HostUnreachable:
+                await asyncio.sleep(_POLL)
+                continue
+            if there == "running":
+                continue
+            lost = {
+                "dead": "its supervisor ended without a last word (killed, or the host went down)",
+                "absent": f"it never reached {host}",
+                "finished": "",
+            }[there]
+            self._journal_end(job, host, lost)
+
+    def _journal_end(self, job: str, host: str, lost: str) -> None:
+        row = evidence.end(job, evidence.read(self._hosts.events_file(host, job)), lost)
+
+        def build(state: State) -> list[tuple[str | None, AnyEntry]]:
+            return [] if state.jobs[job].finished else [(f"job-finished:{job}", row)]
+
+        operator = self._workspace.journal.state.jobs[job].operator
+        self._workspace.journal.append(operator, build)
+
+    async def reconcile(self) -> None:
+        """Sees to every job whose end is not journalled: returns once each has ended or is known to run."""
+        for job in self._workspace.scene().state.open_jobs():
+            id, host = job.started.job, job.started.host
+            try:
+                there = await self._hosts.probe(host, id)
+            except HostUnreachable:
+                continue
+            if there != "running":
+                await self.see_to_end(id)
+
+    async def watch(self) -> AsyncIterator[int]:
+        """Sees every open job to its end, whoever started it, until cancelled; yields the journal's new sequence."""
+        seen = -1
+        try:
+            while True:
+                state = self._workspace.scene().state
+                if state.sequence != seen:
+                    seen = state.sequence
+                    self._tend(state)
+                    yield seen
+                await asyncio.sleep(_POLL)
+        finally:
+            for task in self._watched.values():
+                task.cancel()
+            await asyncio.gather(*self._watched.values(), return_exceptions=True)
+            self._watched.clear()
+
+    def _tend(self, state: State) -> None:
+        open_jobs = {job.started.job for job in state.open_jobs()}
+        for id in [id for id, task in self._watched.items() if task.done() and id not in open_jobs]:
+            self._watched.pop(id).result()
+        for id in open_jobs - self._watched.keys():
+            self._watched[id] = asyncio.create_task(self.see_to_end(id), name=f"job {id}")

@@ -1,0 +1,86 @@
+"""Plan, site and folded journal seen together: what the pure rules read."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ParamSpec, TypeVar
+
+from console.journal.fold import Job, State
+from console.plan.types import Plan, Site, Task
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(slots=True)
+class Scene:
+    """One moment. Rules remember their answers in ``memo``, so a scene is thrown away when the journal moves."""
+
+    plan: Plan
+    site: Site
+    state: State
+    memo: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+    sequence: int = field(init=False)
+    """Of the state's last row when the scene was set."""
+
+    def __post_init__(self) -> None:
+        self.sequence = self.state.sequence
+
+    @property
+    def rehearsal(self) -> bool:
+        """As fixed in the journal's first row; a site edited afterwards changes nothing."""
+        return bool(self.state.created and self.state.created.rehearsal)
+
+    @property
+    def not_here(self) -> dict[str, str]:
+        """``GATE.criterion`` -> reason, as fixed in the journal's first row."""
+        return self.state.created.not_here if self.state.created and self.rehearsal else {}
+
+    def task(self, id: str) -> Task:
+        return self.plan.task[id]
+
+    def round(self, task: str) -> int:
+        return self.state.rounds.get(task, 1)
+
+    def attempts(self, task: str) -> list[Job]:
+        """All attempts of the task's current round, oldest first."""
+        return self.state.runs.get((task, self.round(task)), [])
+
+    def latest(self, task: str) -> dict[str, Job]:
+        """The newest attempt of each role in the current round: of its newest occurrence and attempt."""
+        return {job.started.role: job for job in self.attempts(task)}
+
+    def alternatives(self, task: str) -> list[str]:
+        """The task, then those that may be done instead of it, or that it may be done instead of."""
+        index = self.memo.get(("alternatives",))
+        if index is None:
+            index = {}
+            for id, other in self.plan.task.items():
+                if other.instead_of:
+                    index.setdefault(id, []).append(other.instead_of)
+                    index.setdefault(other.instead_of, []).append(id)
+            self.memo["alternatives",] = index
+        return [task, *index.get(task, [])]
+
+    def ran(self, task: str) -> str:
+        """The alternative of the task that was started in this round; the task itself if none was."""
+        return next((id for id in self.alternatives(task) if self.attempts(id)), task)
+
+
+def remembered(rule: Callable[P, R]) -> Callable[P, R]:
+    """A rule whose answer for (scene, hashable arguments) is computed once a scene."""
+
+    @functools.wraps(rule)
+    def ask(*args: P.args, **kwargs: P.kwargs) -> R:
+        assert not kwargs
+        scene, *rest = args
+        assert isinstance(scene, Scene)
+        key = (rule, *rest)
+        if key not in scene.memo:
+            scene.memo[key] = rule(*args, **kwargs)
+        found: R = scene.memo[key]
+        return found
+
+    return ask

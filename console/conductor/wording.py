@@ -1,0 +1,50 @@
+"""Values as a person reads them: never a number without its unit, never 0 for what could not be had."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from operations.contract import Value
+
+SIGNS = {">=": "≥", ">": ">", "<=": "≤", "<": "<", "==": "="}
+
+
+def number(value: float) -> str:
+    """Four significant digits, thousands grouped; whole numbers in full."""
+    if isinstance(value, int) or (value == int(value) and abs(value) < 1e15):
+        return f"{int(value):,}"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.4g}" if abs(value) < 0.001 else f"{round(value, 3 - math.floor(math.log10(abs(value)))):g}"
+
+
+def percent(value: float) -> str:
+    """A proportion with one decimal."""
+    return f"{value * 100:.1f} %"
+
+
+def value(given: Value, unit: str = "", n: int | None = None, count: int | None = None) -> str:
+    """One measure or record: ``93 of 100 = 93.0 %``, ``0.214``, ``yes``, ``n/a``."""
+    if given is None:
+        return "n/a"
+    if isinstance(given, bool):
+        return "yes" if given else "no"
+    if n is not None and count is not None and isinstance(given, int | float):
+        return f"{count:,} of {n:,} = {percent(given)}"
+    if isinstance(given, Mapping):
+        return ", ".join(f"{name} {'n/a' if v is None else number(v)}" for name, v in given.items())
+    if isinstance(given, str):
+        return given
+    if not math.isfinite(given):
+        return str(given)
+    return f"{number(given)} {unit}".rstrip()
+
+
+def rule(compare: str, threshold: bool | int | float | str, unit: str, *, proportion: bool) -> str:
+    """A criterion's rule: ``≥ 90 %``, ``= yes``, ``< 10 ms``."""
+    if isinstance(threshold, bool | str):
+        return f"{SIGNS[compare]} {value(threshold)}"
+    if proportion:
+        return f"{SIGNS[compare]} {threshold * 100:g} %"
+    return f"{SIGNS[compare]} {value(threshold, unit)}"
