@@ -7,7 +7,6 @@ waits for everything at once; with nothing to follow it sleeps until it is asked
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import selectors
 import signal
@@ -26,7 +25,6 @@ from operations.host.readings import Sampler
 
 _POLL = 0.1  # seconds between two looks at a followed file that has not grown
 _LOCK_LOOK = 0.5  # seconds between two looks at the lock of a job that says nothing
-_LAUNCH_LIMIT = 60.0
 _OUTBOX = 4 * wire.BODY
 _SECRETS_LIMIT = 32_768
 
@@ -173,7 +171,7 @@ class _Agent:
             case wire.Launch():
                 return self._launch(request)
             case wire.Probe():
-                return wire.State(id=request.id, state=self._state(request.job))
+                return wire.State(id=request.id, state=job.state(job.directory_of(self._root, request.job)))
             case wire.Stop():
                 (self._existing(request.job) / job.STOP).touch()
             case wire.Follow():
@@ -192,11 +190,6 @@ class _Agent:
         if not directory.is_dir():
             raise Refusal(f"job {name} is not on this host")
         return directory
-
-    def _state(self, name: str) -> job.JobState:
-        if any(launching.job == name for launching in self._launching.values()):
-            return "running"
-        return job.state(job.directory_of(self._root, name))
 
     # Launching
 
@@ -223,7 +216,7 @@ class _Agent:
             process.stdin.write(secrets)
             process.stdin.close()
         self._launching[process.stdout.fileno()] = _Launching(
-            request.id, request.job.id, process, time.monotonic() + _LAUNCH_LIMIT
+            request.id, request.job.id, process, time.monotonic() + job.LAUNCH_SECONDS
         )
         self._selector.register(process.stdout.fileno(), selectors.EVENT_READ)
         return None
@@ -245,7 +238,9 @@ class _Agent:
         for descriptor, launching in list(self._launching.items()):
             if now >= launching.until:
                 launching.process.kill()
-                self._launched(descriptor, f"the supervisor did not begin within {_LAUNCH_LIMIT:.0f} s and was killed")
+                self._launched(
+                    descriptor, f"the supervisor did not begin within {job.LAUNCH_SECONDS:.0f} s and was killed"
+                )
 
     def _launched(self, descriptor: int, fault: str) -> None:
         launching = self._launching.pop(descriptor)
@@ -269,7 +264,7 @@ class _Agent:
     def _follow_all(self) -> bool:
         """Gives each followed job its turn, one frame at most; True if there was something for any."""
         found = False
-        for name in list(itertools.islice(self._followed, len(self._followed))):
+        for name in list(self._followed):
             if not self._room():
                 return True
             followed = self._followed.pop(name)
@@ -289,13 +284,14 @@ class _Agent:
         if now - followed.looked < _LOCK_LOOK:
             return None
         followed.looked = now
-        if job.locked(followed.directory) or self._state(followed.directory.name) == "running":
+        state = job.state(followed.directory)
+        if state == "running":
             return None
         # Nobody writes any more: what is there now is all there will be.
         if _size(followed.directory / job.EVENTS) > followed.offset:
             followed.looked = 0.0
             return None
-        return job.state(followed.directory)
+        return state
 
     def _sample(self) -> None:
         now = time.monotonic()

@@ -6,6 +6,7 @@ It holds ``job.toml`` (what to do), ``lock`` (held by the supervisor and its wor
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import functools
@@ -14,6 +15,7 @@ import os
 import platform
 import secrets
 import shutil
+import time
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
@@ -31,6 +33,8 @@ LOCK = "lock"
 EVENTS = "events.jsonl"
 READINGS = "readings.jsonl"
 ARTEFACTS = "artefacts"
+LAUNCH_SECONDS = 60.0
+"""How long a job may take from its claim to its lock; until then a directory without a lock is not taken for dead."""
 STOP = "stop"
 """Its appearance in the job's directory asks the job to checkpoint and end."""
 
@@ -182,5 +186,16 @@ def state(directory: Path) -> JobState:
         return "finished"
     if locked(directory):
         return "running"
-    # Between the two looks above a job may have ended: its last word counts.
+    if _starting(directory):
+        return "running"
+    # Between the looks above a job may have ended: its last word counts.
     return "finished" if isinstance(last_event(directory), events.Finished) else "dead"
+
+
+def _starting(directory: Path) -> bool:
+    """Whether the job was claimed so lately that its supervisor may still be on its way to the lock."""
+    if (directory / LOCK).exists():
+        return False
+    with contextlib.suppress(FileNotFoundError):
+        return abs(time.time() - (directory / JOB).stat().st_mtime) < LAUNCH_SECONDS
+    return False

@@ -21,7 +21,7 @@ from types import FrameType
 import msgspec
 
 from operations import events, job
-from operations.contract import Refusal
+from operations.contract import Level, Refusal
 from operations.history import NO_SPACE, DiskFull, History
 from operations.host.readings import Sampler
 from operations.lines import TextLines, WholeLines, cut
@@ -232,7 +232,7 @@ class _Supervision:
         else:
             self._history.append(event)
 
-    def _log(self, texts: list[str], level: events.Level = "info") -> None:
+    def _log(self, texts: list[str], level: Level = "info") -> None:
         for text in texts:
             self._history.append(events.Log(t=time.time(), text=text, level=level))
 

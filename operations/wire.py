@@ -1,8 +1,8 @@
 """What console and agent say to each other: frames over a pair of pipes.
 
-A frame is two 4-byte big-endian lengths, of the whole rest and of its header, then the header, a JSON object that names its
-``type``, then a body of raw bytes. Each side begins with MAGIC and a `Hello`; what comes before MAGIC, such as a login's
-banner, is skipped. A request carries an ``id`` and is answered by one frame with that ``id``.
+A frame is two 4-byte big-endian lengths, of the whole rest and of its header, then the header, a JSON object that
+names its ``type``, then a body of raw bytes. Each side begins with MAGIC and a `Hello`; what comes before MAGIC, such as
+a login's banner, is skipped. A request carries an ``id`` and is answered by one frame with that ``id``.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Stop(_Message, frozen=True, kw_only=True, tag="stop"):
 
 
 class Follow(_Message, frozen=True, kw_only=True, tag="follow"):
-    """Answered by `Done`; from then on `Data` frames bring the events from ``offset``, and `Ended` says no more come."""
+    """Answered by `Done`; then `Data` frames bring the events from ``offset`` on, and `Ended` says no more come."""
 
     id: int
     job: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -80,9 +79,9 @@ def _carry_out(directory: Path, teller: Teller, asked: threading.Event, secrets:
 
 def _parameters(operation: Operation, job_file: job.JobFile) -> Any:
     given = dict(job_file.parameters)
-    if "role" in operation.parameters.__struct_fields__:
-        if given.setdefault("role", job_file.role) != job_file.role:
-            raise Refusal(f"the job's role is {job_file.role!r}, its parameter says {given['role']!r}")
+    takes_role = "role" in operation.parameters.__struct_fields__
+    if takes_role and given.setdefault("role", job_file.role) != job_file.role:
+        raise Refusal(f"the job's role is {job_file.role!r}, its parameter says {given['role']!r}")
     try:
         return msgspec.convert(given, operation.parameters)
     except msgspec.ValidationError as error:

@@ -1,0 +1,191 @@
+"""The console's end of the channel to one agent: requests and their answers, and the way back after a cut."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from console.hosts.link import Connection, Link
+from operations import job, wire
+
+_BACKOFF = (0.05, 0.1, 0.2, 0.4, 1.0)
+_HELLO_SECONDS = 30.0
+_CHUNK = 262_144
+
+
+class HostUnreachable(Exception):
+    """The host did not answer; what it is doing is not known."""
+
+
+class HostRefused(Exception):
+    """The host answered that it can't do what was asked, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostState:
+    """How things stand with a host's agent; ``since`` in seconds since 1970 (UTC)."""
+
+    state: Literal["unused", "connecting", "up", "down"]
+    since: float
+    reason: str = ""
+
+
+class Channel:
+    """Keeps one agent connected from the first request on. ``on_up`` runs after each connect, ``on_frame`` for news."""
+
+    def __init__(
+        self, link: Link, on_up: Callable[[], Coroutine[object, object, None]], on_frame: Callable[[wire.Frame], None]
+    ) -> None:
+        self.state = HostState("unused", time.time())
+        self.versions: dict[str, str] = {}
+        self._link = link
+        self._on_up = on_up
+        self._on_frame = on_frame
+        self._ids = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[wire.Message]] = {}
+        self._connection: Connection | None = None
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Connects in the background, if that has not begun."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._keep_connected())
+
+    async def ask(self, request: wire.Request, patience: float = 15.0) -> wire.Message:
+        """The answer to a request, whose ``id`` is set here.
+
+        Raises HostUnreachable if there is none within ``patience`` seconds, HostRefused if the answer is no.
+        """
+        self.start()
+        try:
+            async with asyncio.timeout(patience):
+                while self._connection is None or self.state.state != "up":
+                    self._changed.clear()
+                    await self._changed.wait()
+                return await self._exchange(self._connection, request)
+        except TimeoutError:
+            raise HostUnreachable(self.state.reason or f"no answer within {patience:.0f} s") from None
+
+    async def close(self) -> None:
+        """Ends the agent; its jobs go on."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+        self._turn("unused")
+
+    async def _exchange(self, connection: Connection, request: wire.Request) -> wire.Message:
+        number = next(self._ids)
+        answer: asyncio.Future[wire.Message] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = answer
+        try:
+            try:
+                connection.writer.write(wire.encode(msgspec.structs.replace(request, id=number)))
+                await connection.writer.drain()
+            except OSError as error:
+                raise HostUnreachable(f"the agent went away: {error}") from None
+            except wire.WireError as error:
+                raise HostRefused(str(error)) from None
+            found = await answer
+        finally:
+            self._waiting.pop(number, None)
+        if isinstance(found, wire.Failed):
+            raise HostRefused(found.reason)
+        return found
+
+    async def _keep_connected(self) -> None:
+        failures = 0
+        while True:
+            began = time.monotonic()
+            self._turn("connecting", self.state.reason)
+            reason = ""
+            try:
+                self._connection = await self._link.open()
+                await self._serve(self._connection)
+                reason = "the agent ended"
+            except (OSError, wire.WireError, TimeoutError) as error:
+                reason = str(error) or "the agent did not answer"
+            finally:
+                reason = await self._disconnect(reason)
+            self._turn("down", reason)
+            failures = 0 if time.monotonic() - began > 5 else failures + 1
+            await asyncio.sleep(_BACKOFF[min(failures, len(_BACKOFF) - 1)])
+
+    async def _serve(self, connection: Connection) -> None:
+        """Until the agent ends. Raises OSError, WireError, or TimeoutError if it does not greet."""
+        parser = wire.Parser()
+        hello = wire.Hello(protocol=wire.PROTOCOL, versions=job.versions())
+        connection.writer.write(wire.MAGIC + wire.encode(hello))
+        await connection.writer.drain()
+        frames: list[wire.Frame] = []
+        async with asyncio.timeout(_HELLO_SECONDS):
+            while not frames:
+                data = await connection.reader.read(_CHUNK)
+                if not data:
+                    return
+                frames = parser.feed(data)
+        self._greet(frames.pop(0).message)
+        greeting = asyncio.create_task(self._on_up())
+        try:
+            while True:
+                for frame in frames:
+                    self._receive(frame)
+                data = await connection.reader.read(_CHUNK)
+                if not data:
+                    return
+                frames = parser.feed(data)
+        finally:
+            greeting.cancel()
+            await asyncio.gather(greeting, return_exceptions=True)
+
+    def _greet(self, message: wire.Message) -> None:
+        if isinstance(message, wire.Failed):
+            raise wire.WireError(message.reason)
+        if not isinstance(message, wire.Hello):
+            raise wire.WireError("the agent did not begin with hello")
+        if message.protocol != wire.PROTOCOL:
+            raise wire.WireError(f"the agent speaks protocol {message.protocol}, this console {wire.PROTOCOL}")
+        self.versions = message.versions
+        self._turn("up")
+
+    def _receive(self, frame: wire.Frame) -> None:
+        match frame.message:
+            case wire.Failed(id=0, reason=reason):
+                raise wire.WireError(reason)
+            case wire.Done(id=number) | wire.Failed(id=number) | wire.State(id=number):
+                answer = self._waiting.pop(number, None)
+                if answer is not None and not answer.done():
+                    answer.set_result(frame.message)
+            case _:
+                self._on_frame(frame)
+
+    async def _disconnect(self, reason: str) -> str:
+        connection, self._connection = self._connection, None
+        said = ""
+        if connection is not None:
+            with contextlib.suppress(OSError):
+                said = await connection.close()
+        reason = f"{reason}: {said}" if said else reason
+        waiting, self._waiting = self._waiting, {}
+        for answer in waiting.values():
+            if not answer.done():
+                answer.set_exception(HostUnreachable(reason or "the console is leaving"))
+        return reason
+
+    def _turn(self, state: Literal["unused", "connecting", "up", "down"], reason: str = "") -> None:
+        # "connecting" after "down" keeps what went wrong and since when, so that the screen does not flicker.
+        if state == "connecting" and self.state.state == "down":
+            self.state = HostState("connecting", self.state.since, reason)
+        else:
+            since = self.state.since if (self.state.state, state) == ("connecting", "down") and reason else time.time()
+            self.state = HostState(state, since, reason)
+        self._changed.set()

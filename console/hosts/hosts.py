@@ -1,0 +1,158 @@
+"""The hosts of a site as the console uses them: launch, probe, stop and follow jobs, and read the machines.
+
+Nothing is started before it is needed. The agents end with the console; the jobs do not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import msgspec
+
+from console.hosts.channel import HostRefused, HostState, HostUnreachable
+from console.hosts.host import CHUNK, FarSource, OneHost
+from console.hosts.link import Link, LocalLink
+from console.hosts.telemetry import Telemetry
+from console.plan.types import Host, Site
+from operations import events, job, wire
+
+__all__ = ["HostRefused", "HostState", "HostUnreachable", "Hosts"]
+
+_POLL = 0.1
+_LOOK = 0.5  # seconds between two looks at whether a silent local job still lives
+_LAUNCH_PATIENCE = job.LAUNCH_SECONDS + 15
+
+
+class Hosts:
+    """All hosts of a site. Belongs to one running event loop; a name that the site has not is a KeyError."""
+
+    def __init__(self, site: Site, workspace: Path, *, link: Callable[[Host, Path], Link] | None = None) -> None:
+        self._site = site
+        self._workspace = workspace.resolve()
+        self._link = link or _link
+        self._hosts: dict[str, OneHost] = {}
+
+    def root(self, host: str) -> Path:
+        """The root of a local host on this machine."""
+        return self._workspace / self._site.host[host].root
+
+    async def launch(self, host: str, job_file: job.JobFile, secrets: dict[str, str] | None = None) -> None:
+        """Starts a job; a second time it changes nothing. Raises HostUnreachable, or HostRefused with the reason."""
+        await self._host(host).channel.ask(
+            wire.Launch(id=0, job=job_file, secrets=secrets or {}), patience=_LAUNCH_PATIENCE
+        )
+
+    async def probe(self, host: str, job_id: str) -> job.JobState:
+        """What the host says of a job. Raises HostUnreachable."""
+        answer = await self._host(host).channel.ask(wire.Probe(id=0, job=job_id))
+        assert isinstance(answer, wire.State)
+        return answer.state
+
+    async def stop(self, host: str, job_id: str) -> None:
+        """Asks a job to checkpoint and end. Raises HostUnreachable, or HostRefused if it is not there."""
+        await self._host(host).channel.ask(wire.Stop(id=0, job=job_id))
+
+    def events_file(self, host: str, job_id: str) -> Path:
+        """Where a job's events are read on this machine; the file may not be there yet."""
+        if self._is_local(host):
+            return job.directory_of(self.root(host), job_id) / job.EVENTS
+        return self._workspace / "mirror" / host / job.directory_of(self._workspace, job_id).name / job.EVENTS
+
+    async def follow(self, host: str, job_id: str, offset: int = 0) -> AsyncIterator[bytes]:
+        """Yields the job's events from ``offset`` on, as one or more whole lines each time.
+
+        It ends after the last event, or when the host says that no more will come (the job is dead or absent). While
+        a host does not answer it waits.
+        """
+        path = self.events_file(host, job_id)
+        if self._is_local(host):
+            source: _LocalSource | FarSource = _LocalSource(path.parent)
+        else:
+            source = self._host(host).source(job_id, path)
+        try:
+            while True:
+                over = source.over()
+                lines = _whole_lines(path, offset)
+                if lines:
+                    offset += len(lines)
+                    yield lines
+                    if _is_last(lines):
+                        return
+                elif over:
+                    return
+                else:
+                    await source.wait()
+        finally:
+            await source.close()
+
+    def readings(self, host: str) -> Telemetry:
+        """What the host was doing lately; asks it to tell from the first call on."""
+        found = self._host(host)
+        found.watch()
+        return found.telemetry
+
+    def state(self, host: str) -> HostState:
+        """How things stand with the host's agent."""
+        return self._host(host).channel.state
+
+    async def close(self) -> None:
+        """Ends all agents. The jobs go on."""
+        await asyncio.gather(*(found.close() for found in self._hosts.values()))
+        self._hosts.clear()
+
+    def _is_local(self, host: str) -> bool:
+        return self._site.host[host].link == "local"
+
+    def _host(self, name: str) -> OneHost:
+        if name not in self._hosts:
+            host = self._site.host[name]
+            self._hosts[name] = OneHost(self._link(host, self._workspace))
+        return self._hosts[name]
+
+
+def _link(host: Host, workspace: Path) -> Link:
+    if host.link != "local":
+        raise HostUnreachable("this version reaches hosts of this machine only")
+    return LocalLink(workspace / host.root, host.python)
+
+
+class _LocalSource:
+    """A job of this machine: its own file is read, and its own lock tells whether it lives."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._looked = time.monotonic()
+
+    def over(self) -> bool:
+        """Whether no more events will come than are there now."""
+        now = time.monotonic()
+        if now - self._looked < _LOOK:
+            return False
+        self._looked = now
+        return job.state(self._directory) != "running"
+
+    async def wait(self) -> None:
+        await asyncio.sleep(_POLL)
+
+    async def close(self) -> None:
+        pass
+
+
+def _whole_lines(path: Path, offset: int) -> bytes:
+    """Some of the whole lines from ``offset`` on; empty if there are none (yet)."""
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as stream:
+        stream.seek(offset)
+        data = stream.read(CHUNK)
+        return data[: data.rfind(b"\n") + 1]
+    return b""
+
+
+def _is_last(lines: bytes) -> bool:
+    try:
+        return isinstance(events.decode(lines[lines.rfind(b"\n", 0, -1) + 1 :]), events.Finished)
+    except msgspec.DecodeError:
+        return False
