@@ -53,9 +53,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _open(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "workspace", nargs="?", type=Path, help="a workspace; without one, a rehearsal is opened or made"
-    )
+    parser.add_argument("workspace", nargs="?", type=Path, help="default: a rehearsal, made if it is not there")
     parser.add_argument("--read-only", action="store_true", help="look, and write nothing")
 
 

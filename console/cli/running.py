@@ -9,8 +9,6 @@ import datetime
 import signal
 import sys
 
-import msgspec
-
 from console.cli.opening import conductor, make, rehearsal_workspace
 from console.cli.output import as_json
 from console.conductor.errors import Refused, Unusable
@@ -19,7 +17,7 @@ from console.conductor.verbs import Conductor
 from console.conductor.view import JobView
 from console.conductor.workspace import JOURNAL
 from console.text import clean
-from operations.events import Finished, Log, Measured, decode
+from operations.events import Event, Finished, Log, Measured, decode_lines
 
 
 def rehearse_(arguments: argparse.Namespace) -> int:
@@ -85,8 +83,9 @@ async def _follow(verbs: Conductor, job: str) -> None:
     async with contextlib.AsyncExitStack() as stack:
         ending = asyncio.create_task(verbs.runs.see_to_end(job))
         stack.callback(ending.cancel)
-        async for line in verbs.hosts.follow(host, job):
-            _print(line)
+        async for lines in verbs.hosts.follow(host, job):
+            for event in decode_lines(iter(lines.splitlines())):
+                _print(event)
         await ending
 
 
@@ -133,16 +132,11 @@ def _print_file(verbs: Conductor, job: JobView) -> None:
     path = verbs.events_file(job)
     if path.exists():
         with path.open("rb") as stream:
-            for line in stream:
-                if line.endswith(b"\n"):
-                    _print(line)
+            for event in decode_lines(line for line in stream if line.endswith(b"\n")):
+                _print(event)
 
 
-def _print(line: bytes) -> None:
-    try:
-        event = decode(line)
-    except msgspec.DecodeError:
-        return
+def _print(event: Event) -> None:
     time = datetime.datetime.fromtimestamp(event.t).astimezone().strftime("%H:%M:%S")
     if isinstance(event, Log):
         level = "" if event.level == "info" else f"{event.level}: "

@@ -160,15 +160,10 @@ def why_not_go(found: tuple[CriterionView, ...], waivers: tuple[Waiver, ...] = (
     waived = {w.criterion for w in waivers}
     reasons = []
     for criterion in found:
-        if (
-            not criterion.gates
-            or criterion.met
-            or (criterion.waivable and (criterion.waived or criterion.name in waived))
-        ):
+        excused = criterion.waivable and (criterion.waived or criterion.name in waived)
+        if not criterion.gates or criterion.met or excused:
             continue
-        if criterion.stale:
-            verdict = "stale"
-        else:
-            verdict = "not met" if criterion.met is False else "not measured"
+        unmet = "not met" if criterion.met is False else "not measured"
+        verdict = "stale" if criterion.stale else unmet
         reasons.append(f"{criterion.label} {verdict}: {criterion.reason}, asks {criterion.asks}")
     return tuple(reasons)

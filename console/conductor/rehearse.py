@@ -54,9 +54,9 @@ class Rehearsal:
                 return ending
 
     async def _next(self, view: View) -> Ending | None:
-        for task in view.tasks.values():
-            if task.gate and view.gates[task.gate].state == "no-go" and not view.gates[task.gate].provisional:
-                return Ending("no-go", task.gate, "; ".join(view.gates[task.gate].why_not))
+        for gate in view.gates.values():
+            if gate.state == "no-go" and not gate.provisional:
+                return Ending("no-go", gate.id, "; ".join(gate.why_not))
         task = next((t for t in view.tasks.values() if self._startable(view, t)), None)
         if task is None:
             held = [t for t in view.tasks.values() if t.state == "locked" and not t.optional]

@@ -13,12 +13,12 @@ from console.conductor import evidence
 from console.conductor.bind import Bound, Wish, bind
 from console.conductor.errors import Refused
 from console.conductor.workspace import Workspace
-from console.hosts.hosts import Hosts, HostUnreachable
+from console.hosts.hosts import HostRefused, Hosts, HostUnreachable
 from console.journal.entries import AnyEntry
 from console.journal.fold import State
 from console.journal.store import Duplicate
 from operations import registry
-from operations.events import Endpoint, decode
+from operations.events import Endpoint, decode_lines
 from operations.job import JobFile
 
 _POLL = 0.5
@@ -46,9 +46,10 @@ class Runs:
             try:
                 await self._hosts.launch(job.row.host, file, token)
             except HostUnreachable as error:
-                raise Refused(
-                    f"{task}: job {job.row.job} is journalled, but {job.row.host} does not answer: {error}"
-                ) from error
+                raise Refused(f"{task}: {job.row.host} does not answer: {error}; job {job.row.job} is open") from error
+            except HostRefused as error:
+                self._journal_end(job.row.job, job.row.host, f"{job.row.host} refused it: {error}")
+                raise Refused(f"{task}: {job.row.host} refused job {job.row.job}: {error}") from error
             if len(bound) > 1 and not given:
                 given = await self._endpoint(job.row.host, file)
         return [job.row.job for job in bound]
@@ -74,10 +75,10 @@ class Runs:
 
     async def _endpoint(self, host: str, file: JobFile) -> dict[str, object]:
         """Where the first role's job listens; empty if it ended without saying so, which its partner will report."""
-        async for line in self._hosts.follow(host, file.id):
-            event = decode(line)
-            if isinstance(event, Endpoint):
-                return {"endpoint_address": event.address, "endpoint_port": event.port}
+        async for lines in self._hosts.follow(host, file.id):
+            for event in decode_lines(iter(lines.splitlines())):
+                if isinstance(event, Endpoint):
+                    return {"endpoint_address": event.address, "endpoint_port": event.port}
         return {}
 
     async def stop(self, task: str) -> list[str]:

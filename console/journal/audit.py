@@ -18,7 +18,7 @@ from operations.files import digest
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What was checked, and the faults in the order found; ``unreachable`` files are on hosts that can't be read here."""
+    """What was checked, and the faults in the order found; ``unreachable`` names files that can't be read from here."""
 
     rows: int
     files: int

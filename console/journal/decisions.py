@@ -16,7 +16,7 @@ from operations.files import write_atomic
 
 
 class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """What the file says. ``journal_head`` is the hash of the row before the decision's own: signing it signs the past."""
+    """What the file says. ``journal_head`` is the hash of the row before the decision's: signing it signs the past."""
 
     schema: int = 1
     outcome: str

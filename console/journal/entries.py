@@ -40,6 +40,8 @@ class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class JobStarted(Entry, frozen=True, kw_only=True, tag="job-started"):
+    """A job that the conductor hands to a host; written before the host is asked."""
+
     job: str
     task: str
     round: int
@@ -67,6 +69,8 @@ class JobFinished(Entry, frozen=True, kw_only=True, tag="job-finished"):
 
 
 class RecordTyped(Entry, frozen=True, kw_only=True, tag="record-typed"):
+    """A value that a person measured."""
+
     task: str
     round: int
     record: str
@@ -74,6 +78,8 @@ class RecordTyped(Entry, frozen=True, kw_only=True, tag="record-typed"):
 
 
 class Ticked(Entry, frozen=True, kw_only=True, tag="ticked"):
+    """A deliverable that a person saw, or its tick taken back."""
+
     task: str
     round: int
     deliverable: str
@@ -81,9 +87,21 @@ class Ticked(Entry, frozen=True, kw_only=True, tag="ticked"):
 
 
 class Skipped(Entry, frozen=True, kw_only=True, tag="skipped"):
+    """A task left out, by the rule of a rehearsal or by a person."""
+
     task: str
     round: int
     reason: str
+
+
+class RoundOpened(Entry, frozen=True, kw_only=True, tag="round-opened"):
+    """A retest: the named tasks begin anew in ``round`` with the option's parameters; the old round stays."""
+
+    gate: str
+    round: int
+    tasks: list[str]
+    option: str
+    parameters: dict[str, dict[str, Scalar]]
 
 
 class Waiver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -111,6 +129,8 @@ class CriterionStood(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
 
 class Decided(Entry, frozen=True, kw_only=True, tag="decided"):
+    """A person's GO or NO-GO, or the rule's in a rehearsal."""
+
     gate: str
     round: int
     outcome: Literal["go", "no-go"]
@@ -125,7 +145,7 @@ class Decided(Entry, frozen=True, kw_only=True, tag="decided"):
     signed: bool
 
 
-AnyEntry: TypeAlias = Created | JobStarted | JobFinished | RecordTyped | Ticked | Skipped | Decided
+AnyEntry: TypeAlias = Created | JobStarted | JobFinished | RecordTyped | Ticked | Skipped | RoundOpened | Decided
 
 
 class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

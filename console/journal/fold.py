@@ -10,6 +10,7 @@ from console.journal.entries import (
     JobFinished,
     JobStarted,
     RecordTyped,
+    RoundOpened,
     Row,
     Scalar,
     Skipped,
@@ -64,6 +65,15 @@ class Taken:
     sequence: int
 
 
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A round as journalled."""
+
+    entry: RoundOpened
+    operator: str
+    at: str
+
+
 @dataclass(slots=True)
 class State:
     """All that has happened up to row ``sequence``."""
@@ -73,6 +83,10 @@ class State:
     created: Created | None = None
     created_at: str = ""
     jobs: dict[str, Job] = field(default_factory=dict)
+    runs: dict[tuple[str, int], list[Job]] = field(default_factory=dict)
+    """The attempts by (task, round), oldest first."""
+    rounds: dict[str, int] = field(default_factory=dict)
+    """The current round of tasks that are past their first."""
     records: dict[tuple[str, int, str], Signed] = field(default_factory=dict)
     """By (task, round, slug)."""
     ticks: dict[tuple[str, int, str], Signed] = field(default_factory=dict)
@@ -82,6 +96,8 @@ class State:
     decisions: dict[str, list[Taken]] = field(default_factory=dict)
     """By gate, oldest first."""
 
+    openings: list[Opening] = field(default_factory=list)
+
     def apply(self, row: Row, digest: str) -> None:
         """Adds the next row, whose hash is ``digest``."""
         entry = row.entry
@@ -89,7 +105,9 @@ class State:
             case Created():
                 self.created, self.created_at = entry, row.time
             case JobStarted():
-                self.jobs[entry.job] = Job(entry, row.operator, row.time)
+                job = Job(entry, row.operator, row.time)
+                self.jobs[entry.job] = job
+                self.runs.setdefault((entry.task, entry.round), []).append(job)
             case JobFinished():
                 job = self.jobs[entry.job]
                 job.finished, job.ended_at = entry, row.time
@@ -101,13 +119,12 @@ class State:
                 self.ticks[entry.task, entry.round, entry.deliverable] = Signed(row.operator, row.time)
             case Skipped():
                 self.skipped[entry.task, entry.round] = Signed(row.operator, row.time, entry.reason)
+            case RoundOpened():
+                self.rounds.update(dict.fromkeys(entry.tasks, entry.round))
+                self.openings.append(Opening(entry, row.operator, row.time))
             case Decided():
                 self.decisions.setdefault(entry.gate, []).append(Taken(entry, row.operator, row.time, row.sequence))
         self.sequence, self.head = row.sequence, digest
-
-    def jobs_of(self, task: str, round: int) -> list[Job]:
-        """The attempts of a task in one round, oldest first."""
-        return [j for j in self.jobs.values() if j.started.task == task and j.started.round == round]
 
     def decision(self, gate: str) -> Taken | None:
         """The decision in force: the latest."""

@@ -58,6 +58,7 @@ class Journal:
             journal._connection.execute(f"PRAGMA application_id = {_APPLICATION}")
             journal._connection.execute(_TABLE)
             journal._insert("created", first, operator)
+        journal._version = journal._data_version()
         return journal
 
     @classmethod
@@ -164,10 +165,10 @@ class Journal:
         return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
 
-def _checked(path: Path, expected: int, sequence: int, stored: bytes, digest: str, previous: str) -> Row:
+def _checked(path: Path, expected: int, sequence: int, stored: object, digest: str, previous: str) -> Row:
     if sequence != expected:
         raise JournalError(f"{path}: row {expected} is missing")
-    if hashlib.sha256(stored).hexdigest() != digest:
+    if not isinstance(stored, bytes) or hashlib.sha256(stored).hexdigest() != digest:
         raise JournalError(f"{path}: row {sequence} does not have its hash")
     try:
         row = decode_row(stored)
