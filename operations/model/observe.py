@@ -57,6 +57,8 @@ OPERATION = Operation(
         Measure("initial_loss", Kind.NUMBER, "mean loss of the first ten steps, or of fewer"),
         Measure("final_loss", Kind.NUMBER, "mean loss of the last ten steps, or of fewer"),
         Measure("loss_reduction", Kind.NUMBER, "initial minus final loss"),
+        Measure("loss_first_fifth", Kind.NUMBER, "median loss of the first fifth of the steps"),
+        Measure("loss_last_fifth", Kind.NUMBER, "median loss of the last fifth of the steps"),
         Measure("loss_falls", Kind.FLAG, "the median of the last fifth of the losses is below that of the first fifth"),
         Measure("duration", Kind.NUMBER, "time in steps, attempts' pauses left out", "h"),
         Measure("gpu_mean", Kind.NUMBER, "mean GPU utilisation over the rows", "%"),

@@ -1,0 +1,224 @@
+"""The training loop: label-only loss, AdamW, full or low-rank, every random choice kept so that it can go on exactly.
+
+It knows neither jobs nor files: whoever drives it takes its steps one by one, looks at them, and saves when due.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import mlx.core as mx
+import mlx.optimizers as optim
+import numpy as np
+from mlx import nn
+from mlx.utils import tree_flatten, tree_unflatten
+
+from operations.contract import Refusal
+from operations.model import configuration as configurations
+from operations.model import models
+
+PAD_TO = 8
+"""Sequences are padded to a multiple of this many tokens, answers to twice as many: few shapes to compile for."""
+LORA_SCALE = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Tokens of a prompt, and of the answer to learn; only the answer's count in the loss."""
+
+    prompt: tuple[int, ...]
+    answer: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """``ids`` (rows, tokens) right-padded; at (``row``, ``column``) the model should say ``target``, where ``weight`` is 1.
+
+    A causal model never sees the padding after a row's end, so that no mask is needed.
+    """
+
+    ids: mx.array
+    row: mx.array
+    column: mx.array
+    target: mx.array
+    weight: mx.array
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step that was taken. ``loss`` is the mean cross-entropy of its answers' tokens before the step, in nats."""
+
+    step: int
+    loss: float
+    norm: float
+    tokens: int
+    seconds: float
+
+
+def collate(examples: Sequence[Example]) -> Batch:
+    """The examples as one batch."""
+    longest = max(len(e.prompt) + len(e.answer) - 1 for e in examples)
+    answers = sum(len(e.answer) for e in examples)
+    ids = np.zeros((len(examples), _up(longest, PAD_TO)), np.int32)
+    row, column, target = (np.zeros(_up(answers, 2 * PAD_TO), np.int32) for _ in range(3))
+    weight = np.zeros(len(row), np.float32)
+    weight[:answers] = 1
+    at = 0
+    for number, example in enumerate(examples):
+        tokens = (*example.prompt, *example.answer[:-1])
+        ids[number, : len(tokens)] = tokens
+        size = len(example.answer)
+        row[at : at + size] = number
+        column[at : at + size] = np.arange(size) + len(example.prompt) - 1
+        target[at : at + size] = example.answer
+        at += size
+    tokens_in = sum(len(e.prompt) + len(e.answer) - 1 for e in examples)
+    return Batch(mx.array(ids), mx.array(row), mx.array(column), mx.array(target), mx.array(weight), tokens_in)
+
+
+def order(seed: int, rows: int, start: int, count: int) -> list[int]:
+    """Rows number ``start`` to ``start + count`` of an endless stream: one permutation an epoch, each by (seed, epoch)."""
+    found: list[int] = []
+    while len(found) < count:
+        epoch, offset = divmod(start + len(found), rows)
+        permutation = np.random.default_rng([seed, epoch]).permutation(rows)
+        found += permutation[offset : offset + count - len(found)].tolist()
+    return found
+
+
+def loss_of(model: Any, batch: Batch, head: Any) -> mx.array:
+    """Mean cross-entropy over the answers' tokens, a scalar in nats."""
+    return _loss(model, head, batch.ids, batch.row, batch.column, batch.target, batch.weight)
+
+
+def _loss(
+    model: Any, head: Any, ids: mx.array, row: mx.array, column: mx.array, target: mx.array, weight: mx.array
+) -> mx.array:
+    # The vocabulary's logits are made where a label stands, not at every token.
+    logits = model(ids)[row, column] if head is None else head(model.model(ids)[row, column])
+    losses = nn.losses.cross_entropy(logits.astype(mx.float32), target)
+    return (losses * weight).sum() / weight.sum()
+
+
+def mean_loss(model: Any, head: Any, examples: Sequence[Example], batch: int) -> float:
+    """The loss over examples that are not trained on, in nats a token of the answer."""
+    total = weights = 0.0
+    for start in range(0, len(examples), batch):
+        made = collate(examples[start : start + batch])
+        size = float(made.weight.sum().item())
+        total += float(loss_of(model, made, head).item()) * size
+        weights += size
+    return total / weights
+
+
+class Training:
+    """A model under training: its weights, its optimizer's state, and where in the stream of rows it is."""
+
+    def __init__(
+        self, model: nn.Module, settings: configurations.Configuration, examples: Sequence[Example], done: int = 0
+    ) -> None:
+        if not examples:
+            raise Refusal("there is nothing to train on")
+        self.model = model
+        self.settings = settings
+        self.examples = examples
+        self.done = done
+        self.head = models.head(model)
+        mx.random.seed(settings.hyperparameters.seed)
+        if settings.model.method == "lora":
+            adapt(model, settings.model.rank, settings.model.adapted_layers)
+        else:
+            model.unfreeze()
+        self.optimizer = optim.AdamW(
+            learning_rate=settings.hyperparameters.learning_rate, weight_decay=settings.hyperparameters.weight_decay
+        )
+        self.optimizer.init(model.trainable_parameters())
+        mx.eval(model.parameters(), self.optimizer.state)
+        self._compiled: Any = None
+
+    @property
+    def trained(self) -> int:
+        """How many weights training changes."""
+        return sum(int(array.size) for _, array in tree_flatten(self.model.trainable_parameters()))
+
+    def steps(self, until: int) -> Iterator[Step]:
+        """Takes steps up to number ``until`` (the first is 1), yielding each once its result is in the weights."""
+        batch = self.settings.hyperparameters.batch_size
+        while self.done < until:
+            start = time.perf_counter()
+            chosen = order(self.settings.hyperparameters.seed, len(self.examples), self.done * batch, batch)
+            made = collate([self.examples[i] for i in chosen])
+            loss, norm = self._take(made)
+            self.done += 1
+            yield Step(self.done, loss, norm, made.tokens, time.perf_counter() - start)
+
+    def _take(self, batch: Batch) -> tuple[float, float]:
+        if self._compiled is None:
+            self._compiled = self._compile()
+        self.optimizer.learning_rate = mx.array(
+            configurations.learning_rate(self.done + 1, self.settings.hyperparameters), mx.float32
+        )
+        self.model.train()
+        loss, norm = self._compiled(batch.ids, batch.row, batch.column, batch.target, batch.weight)
+        mx.eval(loss, norm, self.model.parameters(), self.optimizer.state)
+        self.model.eval()
+        return float(loss.item()), float(norm.item())
+
+    def _compile(self) -> Any:
+        state = [self.model.state, self.optimizer.state, mx.random.state]
+        value_and_grad = nn.value_and_grad(self.model, partial(_loss, self.model, self.head))
+        clip = self.settings.hyperparameters.clip
+
+        def take(*arrays: mx.array) -> tuple[mx.array, mx.array]:
+            loss, gradient = value_and_grad(*arrays)
+            gradient, norm = optim.clip_grad_norm(gradient, clip or math.inf)
+            self.optimizer.update(self.model, gradient)
+            return loss, norm
+
+        return mx.compile(take, inputs=state, outputs=state)
+
+    def weights(self) -> dict[str, mx.array]:
+        """The weights under training, by name."""
+        return dict(tree_flatten(self.model.trainable_parameters()))
+
+    def optimizer_state(self) -> dict[str, mx.array]:
+        """The optimizer's state, by name."""
+        return dict(tree_flatten(self.optimizer.state))
+
+    def restore(
+        self, weights: dict[str, mx.array], optimizer: dict[str, mx.array], random: Sequence[int], done: int
+    ) -> None:
+        """Puts it back to where it was after step ``done``. Raises Refusal if the arrays are of another model."""
+        for mine, theirs in ((self.weights(), weights), (self.optimizer_state(), optimizer)):
+            if {k: (a.shape, a.dtype) for k, a in mine.items()} != {k: (a.shape, a.dtype) for k, a in theirs.items()}:
+                raise Refusal("the state is of a model with other weights")
+        self.model.load_weights(list(weights.items()), strict=False)
+        self.optimizer.state = tree_unflatten(list(optimizer.items()))
+        mx.random.seed((random[0] << 32) | random[1])
+        mx.eval(self.model.parameters(), self.optimizer.state)
+        self.done = done
+        self._compiled = None
+
+
+def adapt(model: nn.Module, rank: int, layers: int) -> None:
+    """Freezes the model and gives its last layers low-rank adapters, which alone are trained."""
+    from mlx_lm.tuner.utils import linear_to_lora_layers
+
+    model.freeze()
+    linear_to_lora_layers(model, layers, {"rank": rank, "scale": LORA_SCALE, "dropout": 0.0})
+
+
+def random_state() -> list[int]:
+    """MLX's global random state as two integers."""
+    key: list[int] = mx.random.state[0].tolist()
+    return key
+
+
+def _up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple
