@@ -34,14 +34,14 @@ def main(arguments: list[str] | None = None) -> int:
             from operations import supervisor
 
             return supervisor.run(given.directory, launched=given.launched)
-        case "work":
-            from operations import worker
-
-            return worker.work(given.directory, *given.descriptors)
-        case _:
+        case "agent":
             from operations import agent as host_agent
 
             return host_agent.serve(given.root)
+        case _:
+            from operations import worker
+
+            return worker.work(given.directory, *given.descriptors)
 
 
 def _list() -> int:

@@ -209,6 +209,8 @@ def checked(
         raise ValueError(f"measure {declared.name}: {fault}, got {plain!r:.80}")
     if isinstance(plain, float):
         return events.finite(plain)
+    if isinstance(plain, str):
+        return cut(plain), None
     if isinstance(plain, Mapping):
         cells = {str(name): _plain(cell) for name, cell in plain.items()}
         strange = [events.finite(cell)[1] for cell in cells.values() if isinstance(cell, float)]

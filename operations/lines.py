@@ -20,6 +20,17 @@ def cut(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
+def one_line(text: str) -> str:
+    """The text as a reason: one line of it, cut."""
+    return cut(" ".join(text.split())) or "no reason given"
+
+
+def described(error: BaseException) -> str:
+    """An exception as a reason: its type and what it says."""
+    text = str(error)
+    return one_line(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+
+
 class TextLines:
     """Lines of a program's output, decoded and cut; of what ``\\r`` overwrites, now and then the latest and the last."""
 

@@ -14,7 +14,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
@@ -24,7 +23,7 @@ from operations import events, job
 from operations.contract import Level, Refusal
 from operations.history import NO_SPACE, DiskFull, History
 from operations.host.readings import Sampler
-from operations.lines import TextLines, WholeLines, cut
+from operations.lines import TextLines, WholeLines, described, one_line
 
 DONE, FAILED, USAGE, STOPPED, NOT_STARTED = 0, 1, 2, 3, 4
 """Exit statuses of ``run``; NOT_STARTED where the job runs already or has run."""
@@ -51,8 +50,17 @@ def run(directory: Path, *, launched: bool = False) -> int:
         print(f"{directory} is no job's directory", file=sys.stderr)
         return USAGE
     directory = directory.resolve()
+    with _Signals() as signals:
+        return _run(directory, launched, signals)
+
+
+def _run(directory: Path, launched: bool, signals: _Signals) -> int:
+    given = b"{}\n"
     try:
         lock = _lock(directory)
+        if launched and not (given := sys.stdin.buffer.readline()).endswith(b"\n"):
+            print(f"{directory.name}: whoever launched it went away", file=sys.stderr)
+            return NOT_STARTED
         history = History(directory)
     except (_Taken, FileExistsError):
         print(f"{directory.name} runs already, or has run", file=sys.stderr)
@@ -60,23 +68,25 @@ def run(directory: Path, *, launched: bool = False) -> int:
     except OSError as error:
         print(f"{directory.name} can't start: {error}", file=sys.stderr)
         return FAILED
-    given = b"{}\n"
     if launched:
-        given = sys.stdin.buffer.readline()
         with contextlib.suppress(OSError):
             os.write(1, READY)
         _let_go()
     started = time.monotonic()
     try:
         history.hold_reserve()
-        end = _Supervision(directory, history, job.read(directory), lock).run(given)
+        end = _Supervision(directory, history, job.read(directory), lock, signals).run(given)
     except Refusal as refusal:
-        end = events.Finished(t=time.time(), outcome="failed", reason=cut(str(refusal)))
+        end = events.Finished(t=time.time(), outcome="failed", reason=one_line(str(refusal)))
     except DiskFull:
         end = events.Finished(t=time.time(), outcome="failed", reason=NO_SPACE)
     except Exception as error:
-        end = events.Finished(t=time.time(), outcome="failed", reason=cut(f"supervisor: {_described(error)}"))
-    history.finish(msgspec.structs.replace(end, t=time.time(), seconds=round(time.monotonic() - started, 3)))
+        end = events.Finished(t=time.time(), outcome="failed", reason=f"supervisor: {described(error)}")
+    try:
+        history.finish(msgspec.structs.replace(end, t=time.time(), seconds=round(time.monotonic() - started, 3)))
+    except OSError as error:
+        print(f"{directory.name}: its last event can't be written: {error}", file=sys.stderr)
+        return FAILED
     return {"done": DONE, "stopped": STOPPED}.get(end.outcome, FAILED)
 
 
@@ -98,11 +108,6 @@ def _let_go() -> None:
     os.close(null)
 
 
-def _described(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
 class _Read(enum.Enum):
     SOME = enum.auto()
     NOTHING = enum.auto()
@@ -110,12 +115,15 @@ class _Read(enum.Enum):
 
 
 class _Supervision:
-    def __init__(self, directory: Path, history: History, job_file: job.JobFile, lock: int) -> None:
+    def __init__(self, directory: Path, history: History, job_file: job.JobFile, lock: int, signals: _Signals) -> None:
         self._directory = directory
         self._history = history
         self._job = job_file
         self._lock = lock
-        self._stop_asked = self._stop_passed_on = False
+        self._signals = signals
+        self._sampler = Sampler(directory)
+        self._torn_reading = False
+        self._stopping = False
         self._said: events.Finished | None = None
         self._lines = WholeLines()
         self._texts: dict[int, TextLines] = {}
@@ -123,7 +131,7 @@ class _Supervision:
     def run(self, given: bytes) -> events.Finished:
         """The job's last event. Raises DiskFull once the worker is gone."""
         out_of_memory = _out_of_memory_kills()
-        with _woken(self._ask_to_stop) as wake, selectors.DefaultSelector() as selector:
+        with selectors.DefaultSelector() as selector:
             worker, told, lifeline = self._start(given)
             try:
                 assert worker.stdout is not None
@@ -133,8 +141,8 @@ class _Supervision:
                     selector.register(stream, selectors.EVENT_READ)
                     if stream != told:
                         self._texts[stream] = TextLines()
-                selector.register(wake, selectors.EVENT_READ)
-                self._follow(worker, selector, wake)
+                selector.register(self._signals.wake, selectors.EVENT_READ)
+                self._follow(worker, selector)
                 self._end_group(worker)
                 for stream in (told, *self._texts):
                     while self._take(stream) is _Read.SOME:
@@ -147,9 +155,6 @@ class _Supervision:
                     worker.wait()
                 os.close(lifeline)
         return self._verdict(worker.returncode, _out_of_memory_kills() > out_of_memory)
-
-    def _ask_to_stop(self, _number: int, _frame: FrameType | None) -> None:
-        self._stop_asked = True
 
     def _start(self, given: bytes) -> tuple[subprocess.Popen[bytes], int, int]:
         told, tell = os.pipe()
@@ -175,33 +180,34 @@ class _Supervision:
             worker.stdin.close()
         return worker, told, lifeline
 
-    def _follow(self, worker: subprocess.Popen[bytes], selector: selectors.BaseSelector, wake: int) -> None:
+    def _follow(self, worker: subprocess.Popen[bytes], selector: selectors.BaseSelector) -> None:
         """Until the worker's exit: takes what it says, passes a stop on, samples the host."""
-        sampler = Sampler(self._directory)
-        began = time.monotonic()
-        next_sample = began
+        began = next_sample = time.monotonic()
+        while worker.poll() is None:
+            for key, _ in selector.select(_POLL):
+                if key.fd == self._signals.wake:
+                    self._signals.clear()
+                elif self._take(key.fd) is _Read.END:
+                    selector.unregister(key.fd)
+            self._pass_stop_on(worker)
+            now = time.monotonic()
+            if now >= next_sample:
+                # Readings are worth less than the job: whatever keeps them from being taken fails nothing.
+                with contextlib.suppress(Exception):
+                    self._sample()
+                next_sample = now + (_OFTEN if now - began < _OFTEN_FOR else _SELDOM)
+
+    def _sample(self) -> None:
+        line = (b"\n" if self._torn_reading else b"") + msgspec.json.encode(self._sampler.sample()) + b"\n"
         with (self._directory / job.READINGS).open("ab", buffering=0) as readings:
-            while worker.poll() is None:
-                for key, _ in selector.select(_POLL):
-                    if key.fd == wake:
-                        os.read(wake, 512)
-                    elif self._take(key.fd) is _Read.END:
-                        selector.unregister(key.fd)
-                self._pass_stop_on(worker)
-                now = time.monotonic()
-                if now >= next_sample:
-                    # Readings are worth less than the job: whatever keeps them from being taken fails nothing.
-                    with contextlib.suppress(Exception):
-                        readings.write(msgspec.json.encode(sampler.sample()) + b"\n")
-                    next_sample = now + (_OFTEN if now - began < _OFTEN_FOR else _SELDOM)
+            self._torn_reading = readings.write(line) < len(line)
 
     def _pass_stop_on(self, worker: subprocess.Popen[bytes]) -> None:
-        if self._stop_passed_on:
+        if self._stopping or not (self._signals.stop or (self._directory / job.STOP).exists()):
             return
-        if self._stop_asked or (self._directory / job.STOP).exists():
-            self._stop_asked = self._stop_passed_on = True
-            self._log(["asked to stop"])
-            worker.send_signal(signal.SIGTERM)
+        self._stopping = True
+        self._log(["asked to stop"])
+        worker.send_signal(signal.SIGTERM)
 
     def _take(self, stream: int) -> _Read:
         """Takes what is there to read."""
@@ -245,7 +251,7 @@ class _Supervision:
         said = self._said
         if status < 0:
             name = _signal_name(-status)
-            if -status == signal.SIGTERM and self._stop_passed_on:
+            if -status == signal.SIGTERM and self._stopping:
                 return events.Finished(t=now, outcome="stopped", reason="stopped before it had begun", signal=name)
             reason = f"the worker was ended by {name}"
             if -status == signal.SIGKILL and out_of_memory:
@@ -257,28 +263,40 @@ class _Supervision:
         return msgspec.structs.replace(said, t=now, exit_status=status)
 
 
-@contextlib.contextmanager
-def _woken(stop: signal._HANDLER) -> Iterator[int]:
-    """A descriptor that has something to read after each signal; SIGTERM and SIGINT ask to stop, SIGHUP nothing."""
-    wake, woken = os.pipe()
-    for descriptor in (wake, woken):
-        os.set_blocking(descriptor, False)
-    previous = signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
-    handlers = {
-        signal.SIGTERM: stop,
-        signal.SIGINT: stop,
-        signal.SIGHUP: signal.SIG_IGN,
-        signal.SIGCHLD: lambda _number, _frame: None,
-    }
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    try:
-        yield wake
-    finally:
-        for number, handler in before.items():
+class _Signals:
+    """SIGTERM and SIGINT ask to stop, SIGHUP means nothing; ``wake`` has something to read after each signal."""
+
+    def __init__(self) -> None:
+        self.stop = False
+        self.wake, self._woken = os.pipe()
+        for descriptor in (self.wake, self._woken):
+            os.set_blocking(descriptor, False)
+
+    def __enter__(self) -> _Signals:
+        handlers = {
+            signal.SIGTERM: self._ask_to_stop,
+            signal.SIGINT: self._ask_to_stop,
+            signal.SIGHUP: signal.SIG_IGN,
+            signal.SIGCHLD: lambda _number, _frame: None,
+        }
+        self._before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        self._previous = signal.set_wakeup_fd(self._woken, warn_on_full_buffer=False)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.set_wakeup_fd(self._previous)
+        for number, handler in self._before.items():
             signal.signal(number, handler)
-        signal.set_wakeup_fd(previous)
-        os.close(wake)
-        os.close(woken)
+        os.close(self.wake)
+        os.close(self._woken)
+
+    def clear(self) -> None:
+        """Takes what woke it."""
+        with contextlib.suppress(BlockingIOError):
+            os.read(self.wake, 512)
+
+    def _ask_to_stop(self, _number: int, _frame: FrameType | None) -> None:
+        self.stop = True
 
 
 def _signal_name(number: int) -> str:

@@ -9,7 +9,7 @@ import threading
 import time
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -17,11 +17,11 @@ from operations import blas, events, job, registry
 from operations.context import JobContext, Teller
 from operations.contract import Operation, Refusal
 from operations.history import NO_SPACE, is_full
-from operations.lines import cut
+from operations.lines import cut, described, one_line
 
 
-def work(directory: Path, tell: int, lifeline: int, lock: int) -> int:
-    """Carries the job out and returns 0 if it is done or stopped, 1 if it failed.
+def work(directory: Path, tell: int, lifeline: int, lock: int) -> NoReturn:
+    """Carries the job out and ends the process: with 0 if it is done or stopped, 1 if it failed.
 
     ``tell`` is where events go; ``lifeline`` ends when the supervisor does; ``lock`` is kept open, never used.
     """
@@ -37,20 +37,24 @@ def work(directory: Path, tell: int, lifeline: int, lock: int) -> int:
         _carry_out(directory, teller, asked, secrets)
         end = teller.end
     except Refusal as refusal:
-        end = _failed(_one_line(str(refusal)))
+        end = _failed(one_line(str(refusal)))
     except Exception as error:
         full = isinstance(error, OSError) and is_full(error)
         for line in traceback.format_exc().splitlines():
             teller.tell(events.Log(t=time.time(), text=cut(line), level="error"))
-        end = _failed(NO_SPACE if full else _one_line(f"{type(error).__name__}: {error}"))
+        end = _failed(NO_SPACE if full else described(error))
     sys.stdout.flush()
+    sys.stderr.flush()
     teller.tell(end)
-    return 1 if end.outcome == "failed" else 0
+    # All is said: a library's thread or its taking itself apart must not hold up or spoil the end.
+    os._exit(1 if end.outcome == "failed" else 0)
 
 
 def _watch(lifeline: int) -> None:
     # Nothing is ever written to it: it is readable when the supervisor is gone, and then no orphan may write on.
     os.read(lifeline, 1)
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
     os._exit(1)
 
 
@@ -90,7 +94,3 @@ def _parameters(operation: Operation, job_file: job.JobFile) -> Any:
 
 def _failed(reason: str) -> events.Finished:
     return events.Finished(t=time.time(), outcome="failed", reason=reason)
-
-
-def _one_line(text: str) -> str:
-    return cut(" ".join(text.split())) or "no reason given"

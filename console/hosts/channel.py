@@ -17,6 +17,7 @@ from operations import job, wire
 
 _BACKOFF = (0.05, 0.1, 0.2, 0.4, 1.0)
 _HELLO_SECONDS = 30.0
+_HOPELESS = 3  # failed attempts in a row after which a request does not wait for the next one
 _CHUNK = 262_144
 
 
@@ -36,6 +37,9 @@ class HostState:
     since: float
     reason: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.state}: {self.reason}" if self.reason else self.state
+
 
 class Channel:
     """Keeps one agent connected from the first request on. ``on_up`` runs after each connect, ``on_frame`` for news."""
@@ -53,6 +57,7 @@ class Channel:
         self._connection: Connection | None = None
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._failures = 0
 
     def start(self) -> None:
         """Connects in the background, if that has not begun."""
@@ -68,6 +73,8 @@ class Channel:
         try:
             async with asyncio.timeout(patience):
                 while self._connection is None or self.state.state != "up":
+                    if self._failures >= _HOPELESS:
+                        raise HostUnreachable(self.state.reason)
                     self._changed.clear()
                     await self._changed.wait()
                 return await self._exchange(self._connection, request)
@@ -103,9 +110,7 @@ class Channel:
         return found
 
     async def _keep_connected(self) -> None:
-        failures = 0
         while True:
-            began = time.monotonic()
             self._turn("connecting", self.state.reason)
             reason = ""
             try:
@@ -116,9 +121,9 @@ class Channel:
                 reason = str(error) or "the agent did not answer"
             finally:
                 reason = await self._disconnect(reason)
+            self._failures += 1
             self._turn("down", reason)
-            failures = 0 if time.monotonic() - began > 5 else failures + 1
-            await asyncio.sleep(_BACKOFF[min(failures, len(_BACKOFF) - 1)])
+            await asyncio.sleep(_BACKOFF[min(self._failures, len(_BACKOFF)) - 1])
 
     async def _serve(self, connection: Connection) -> None:
         """Until the agent ends. Raises OSError, WireError, or TimeoutError if it does not greet."""
@@ -155,6 +160,7 @@ class Channel:
         if message.protocol != wire.PROTOCOL:
             raise wire.WireError(f"the agent speaks protocol {message.protocol}, this console {wire.PROTOCOL}")
         self.versions = message.versions
+        self._failures = 0
         self._turn("up")
 
     def _receive(self, frame: wire.Frame) -> None:

@@ -89,8 +89,8 @@ class OneHost:
             await self.channel.ask(wire.Follow(id=0, job=source.job, offset=source.mirror.restart()))
         except HostUnreachable:
             return
-        except HostRefused as refused:
-            source.end(str(refused))
+        except HostRefused:
+            source.end("")
 
     def _news(self, frame: wire.Frame) -> None:
         match frame.message:
@@ -113,8 +113,8 @@ class OneHost:
             if offset > source.mirror.size:
                 self._soon(self.ask_follow(source))
             return
-        except ValueError as error:
-            source.end(str(error))
+        except (OSError, ValueError) as error:
+            source.end(f"the events of job {source.job} can't be mirrored: {error}")
             return
         source.grown.set()
 
@@ -137,7 +137,9 @@ class FarSource:
         self.grown.set()
 
     def over(self) -> bool:
-        """Whether no more events will come than are there now."""
+        """Whether no more events will come than are there now. Raises HostUnreachable if they can't be had."""
+        if self.fault:
+            raise HostUnreachable(self.fault)
         return self.ended
 
     async def wait(self) -> None:

@@ -8,17 +8,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
 from console.hosts.channel import HostRefused, HostState, HostUnreachable
 from console.hosts.host import CHUNK, FarSource, OneHost
-from console.hosts.link import Link, LocalLink
-from console.hosts.telemetry import Telemetry
+from console.hosts.link import Link, LocalLink, NoLink
 from console.plan.types import Host, Site
 from operations import events, job, wire
+from operations.host.readings import Reading
 
 __all__ = ["HostRefused", "HostState", "HostUnreachable", "Hosts"]
 
@@ -66,7 +66,7 @@ class Hosts:
         """Yields the job's events from ``offset`` on, as one or more whole lines each time.
 
         It ends after the last event, or when the host says that no more will come (the job is dead or absent). While
-        a host does not answer it waits.
+        a host does not answer it waits. Raises HostUnreachable if they can't be copied to this machine.
         """
         path = self.events_file(host, job_id)
         if self._is_local(host):
@@ -89,11 +89,11 @@ class Hosts:
         finally:
             await source.close()
 
-    def readings(self, host: str) -> Telemetry:
-        """What the host was doing lately; asks it to tell from the first call on."""
+    def readings(self, host: str) -> Sequence[Reading]:
+        """What the host was doing lately, oldest first, the last hour at most; it is asked from the first call on."""
         found = self._host(host)
         found.watch()
-        return found.telemetry
+        return found.telemetry.readings
 
     def state(self, host: str) -> HostState:
         """How things stand with the host's agent."""
@@ -116,7 +116,7 @@ class Hosts:
 
 def _link(host: Host, workspace: Path) -> Link:
     if host.link != "local":
-        raise HostUnreachable("this version reaches hosts of this machine only")
+        return NoLink("only hosts of this machine can be reached")
     return LocalLink(workspace / host.root, host.python)
 
 

@@ -50,6 +50,17 @@ class LocalLink:
         return _Local(process.stdout, process.stdin, process)
 
 
+class NoLink:
+    """A host that can't be reached, and why."""
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    async def open(self) -> Connection:
+        """Raises OSError."""
+        raise OSError(self._reason)
+
+
 @dataclass
 class _Local:
     reader: asyncio.StreamReader
