@@ -32,7 +32,7 @@ def described(error: BaseException) -> str:
 
 
 class TextLines:
-    """Lines of a program's output, decoded and cut; of what ``\\r`` overwrites, now and then the latest and the last."""
+    """Lines of a program's output, decoded and cut; of what ``\\r`` redraws the last, and now and then one."""
 
     def __init__(self) -> None:
         self._line = bytearray()

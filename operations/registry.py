@@ -40,7 +40,8 @@ def find(name: str) -> Operation:
     if name not in NAMES:
         return _extra()[name]
     operation = importlib.import_module(f"operations.{name}").OPERATION
-    assert isinstance(operation, Operation) and operation.name == name
+    assert isinstance(operation, Operation)
+    assert operation.name == name
     return operation
 
 

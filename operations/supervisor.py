@@ -273,7 +273,7 @@ class _Signals:
             os.set_blocking(descriptor, False)
 
     def __enter__(self) -> _Signals:
-        handlers = {
+        handlers: dict[int, signal._HANDLER] = {
             signal.SIGTERM: self._ask_to_stop,
             signal.SIGINT: self._ask_to_stop,
             signal.SIGHUP: signal.SIG_IGN,

@@ -1,8 +1,8 @@
 """What console and agent say to each other: frames over a pair of pipes.
 
 A frame is two 4-byte big-endian lengths, of the whole rest and of its header, then the header, a JSON object that
-names its ``type``, then a body of raw bytes. Each side begins with MAGIC and a `Hello`; what comes before MAGIC, such as
-a login's banner, is skipped. A request carries an ``id`` and is answered by one frame with that ``id``.
+names its ``type``, then a body of raw bytes. Each side begins with MAGIC and a `Hello`; what comes before MAGIC, such
+as a login's banner, is skipped. A request carries an ``id`` and is answered by one frame with that ``id``.
 """
 
 from __future__ import annotations
