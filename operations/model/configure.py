@@ -72,8 +72,6 @@ OPERATION = Operation(
         Measure("longest", Kind.COUNT, "tokens of the longest input, before cutting"),
         Measure("trained", Kind.COUNT, "weights that training changes"),
     ),
-    outputs=(
-        Output("configuration", "NAME.json in the plan's sections: model, data, hyperparameters, checkpointing, ..."),
-    ),
+    outputs=(Output("configuration", "finetune_configuration.json: model, data, hyperparameters, checkpointing"),),
     uses="accelerator",
 )

@@ -34,9 +34,9 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def run(context: Context, parameters: Parameters) -> None:
     """Scores the rows and writes the results."""
-    from operations.model import scoring
+    from operations.model import evaluating
 
-    scoring.evaluate(context, parameters)
+    evaluating.evaluate(context, parameters)
 
 
 OPERATION = Operation(
@@ -63,9 +63,7 @@ OPERATION = Operation(
         Measure("by_hard", Kind.TABLE, "accuracy by kind of hard case"),
         Measure("combination", Kind.PROPORTION, "accuracy on rows from templates that training has not"),
         Measure("shift", Kind.PROPORTION, "accuracy on the shift set; gates nothing"),
-        Measure(
-            "loss", Kind.NUMBER, "mean cross-entropy of the label's first token, or of the whole label if scored so"
-        ),
+        Measure("loss", Kind.NUMBER, "mean cross-entropy of the labels' tokens, as in training"),
         Measure("classes", Kind.COUNT, "labels in the label set"),
         Measure("scored_by", Kind.TEXT, "one position, or whole labels where first tokens are not distinct"),
         Measure("cut", Kind.COUNT, "rows whose input was longer than the length and was cut"),
@@ -75,7 +73,7 @@ OPERATION = Operation(
         Measure(
             "load_seconds", Kind.NUMBER, "from an empty process to a model that can answer, libraries included", "s"
         ),
-        Measure("errors", Kind.COUNT, "critical errors: scores that are not finite, generations that failed"),
+        Measure("errors", Kind.COUNT, "critical errors: scores that are not finite"),
     ),
     outputs=(Output("results", "NAME_results.json: the plan's keys and ours"),),
     uses="accelerator",

@@ -81,6 +81,10 @@ def report(context: Context, losses: Sequence[float]) -> None:
             context.measure(name, None, reason="no step was taken")
     medians = fifths(losses)
     names = ("loss_first_fifth", "loss_last_fifth", "loss_falls")
-    values = (None, None, None) if medians is None else (*medians, medians[1] < medians[0])
+    values = (
+        (None, None, None)
+        if medians is None
+        else (*medians, all(map(math.isfinite, losses)) and medians[1] < medians[0])
+    )
     for name, found in zip(names, values, strict=True):
         context.measure(name, found, reason="" if found is not None else TOO_FEW)

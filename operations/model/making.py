@@ -21,10 +21,21 @@ TEMPLATE = (
     "{% for message in messages %}{{ message['content'] }}"
     f"{{{{ '{ANSWER}' if message['role'] == 'user' else '{END}' }}}}{{% endfor %}}"
 )
-TERMS = ["access", "account", "adversary", "alert", "amplification", "anomaly", "attack", "authentication", "backdoor", "beacon", "benign", "bot", "brute", "buffer", "bypass", "certificate", "clean", "collection", "command", "control", "cookie", "credential", "critical", "cross", "crypto", "csrf", "data", "default", "defacement", "delivery", "denial", "deserialization", "directory", "disclosure", "discovery", "dns", "download", "downgrade", "email", "encryption", "endpoint", "enumeration", "escalation", "evasion", "event", "execution", "exfiltration", "exploit", "exposure", "extraction", "file", "fixation", "flooding", "force", "format", "forgery", "fraud", "hijacking", "high", "host", "http", "impact", "inclusion", "indicator", "information", "injection", "insider", "integer", "internal", "intrusion", "kernel", "ldap", "leak", "lateral", "login", "low", "malicious", "malware", "man", "medium", "memory", "middle", "miner", "mining", "misuse", "movement", "network", "none", "normal", "object", "overflow", "password", "path", "persistence", "phishing", "poisoning", "policy", "port", "privilege", "process", "protocol", "proxy", "query", "race", "ransomware", "recon", "reconnaissance", "redirect", "remote", "replay", "request", "reverse", "root", "rootkit", "scan", "scanning", "script", "server", "service", "session", "shell", "side", "site", "smuggling", "social", "spam", "spoofing", "spray", "spyware", "sql", "ssrf", "stealer", "supply", "suspicious", "takeover", "tampering", "template", "token", "traffic", "transfer", "traversal", "trojan", "tunnel", "unauthorized", "unknown", "upload", "user", "violation", "virus", "vulnerability", "web", "webshell", "worm", "xml", "xpath", "xss", "xxe", "zero"]
+TERMS = """
+access account adversary alert amplification anomaly attack authentication backdoor beacon benign bot brute buffer
+bypass certificate clean collection command control cookie credential critical cross crypto csrf data defacement
+default denial deserialization directory disclosure discovery dns download email encryption endpoint enumeration
+escalation evasion event execution exfiltration exploit exposure extraction file fixation flooding force forgery
+fraud high hijacking host http impact inclusion information injection insider integer intrusion kernel lateral ldap
+leak login low malicious malware man memory middle mining misuse movement network none normal object overflow
+password path persistence phishing poisoning policy privilege process protocol proxy query ransomware reconnaissance
+redirect remote replay request root rootkit scan script server service session shell side site smuggling spam
+spoofing spyware sql ssrf supply suspicious takeover tampering template token traffic transfer traversal trojan
+tunnel upload user violation virus web worm xml xpath xss xxe
+"""
 """What analysts write, whatever the store: each becomes a token, so that an answer is a few tokens long."""
-TERM_WEIGHT = 1_000_000
-"""A term counts as if it had been read so often: before any word of the payloads."""
+TERM_WEIGHT = 1_000
+"""The terms count as if they had been read so often."""
 TEXTS = 10_000
 LONGEST = 2_048
 """Tokens of an input that a made model can take at most."""
@@ -116,7 +127,8 @@ def _tokenizer(source: Path | None, vocabulary: int) -> Any:
         show_progress=False,
     )
     texts = rows.texts(source, TEXTS) if source else iter(())
-    tokenizer.train_from_iterator(itertools.chain(texts), trainer)
+    terms = itertools.repeat("_".join(TERMS.split()), TERM_WEIGHT)
+    tokenizer.train_from_iterator(itertools.chain(terms, texts), trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         eos_token=END,

@@ -39,11 +39,9 @@ class Scorer:
         for one, answer in enumerate(self.answers):
             if answer in self.answers[:one]:
                 other = labels[self.answers.index(answer)]
-                raise Refusal(
-                    f"labels {other!r} and {labels[one]!r} are the same tokens: the model can't tell them apart"
-                )
+                raise Refusal(f"labels {other!r} and {labels[one]!r} are the same tokens to this model")
         self.branches = prompts.branches(self.answers)
-        self._head: Callable[[mx.array], mx.array] | None = models.head(model)
+        self.head: Callable[[mx.array], mx.array] | None = models.head(model)
 
     @property
     def scored_by(self) -> str:
@@ -89,10 +87,10 @@ class Scorer:
             ids[row, : len(prompt)] = prompt
         last = mx.array([len(prompt) - 1 for prompt in asked])
         rows = mx.arange(len(asked))
-        if self._head is None:
+        if self.head is None:
             logits = self.model(mx.array(ids))[rows, last]
         else:
-            logits = self._head(self.model.model(mx.array(ids))[rows, last])
+            logits = self.head(self.model.model(mx.array(ids))[rows, last])
         found = logits[:, mx.array(list(tokens))].astype(mx.float32)
         mx.eval(found)
         return found

@@ -37,7 +37,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """``ids`` (rows, tokens) right-padded; at (``row``, ``column``) the model should say ``target``, where ``weight`` is 1.
+    """``ids`` (rows, tokens) right-padded; at (``row``, ``column``) the model should say ``target`` if ``weight`` is 1.
 
     A causal model never sees the padding after a row's end, so that no mask is needed.
     """
@@ -83,7 +83,7 @@ def collate(examples: Sequence[Example]) -> Batch:
 
 
 def order(seed: int, rows: int, start: int, count: int) -> list[int]:
-    """Rows number ``start`` to ``start + count`` of an endless stream: one permutation an epoch, each by (seed, epoch)."""
+    """``count`` rows from number ``start`` of an endless stream: a permutation an epoch, each by (seed, epoch)."""
     found: list[int] = []
     while len(found) < count:
         epoch, offset = divmod(start + len(found), rows)
