@@ -8,12 +8,22 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-Slug = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_]{0,63}$")]
+Id = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="an id of letters, digits, '.', '_' and '-'")
+]
+Slug = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_]{0,63}$", description="a name of small letters, digits and '_'")]
+Clock = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="a time of day, HH:MM")]
+Filename = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,58}\.toml$", description="a file beside plan.toml, NAME.toml")
+]
 Scalar = bool | int | float | str
 Compare = Literal[">=", ">", "<=", "<", "=="]
 Condition = Annotated[
-    str, Meta(pattern=r"^[A-Za-z0-9._-]+ is (go|no-go|decided)( (or|and) [A-Za-z0-9._-]+ is (go|no-go|decided))*$")
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9._-]+ is (go|no-go|decided)( (or|and) [A-Za-z0-9._-]+ is (go|no-go|decided))*$",
+        description="a condition such as 'G1 is go or G1r is go'; 'no-go' and 'decided' may stand for 'go'",
+    ),
 ]
 """``G1 is go``, terms joined by ``or`` or by ``and``; ``and`` binds tighter. passed-over counts as go."""
 
@@ -62,6 +72,8 @@ class Record(Struct, frozen=True, kw_only=True):
 
 
 class Task(Struct, frozen=True, kw_only=True):
+    """One item of the plan."""
+
     title: str
     ref: str = ""
     day: Id = ""
@@ -69,12 +81,12 @@ class Task(Struct, frozen=True, kw_only=True):
     host: str | list[str] = ""
     """The site's host it runs on; for an operation with two roles, one host a role in the operation's order."""
     minutes: Annotated[list[Annotated[int, Meta(ge=0)]], Meta(min_length=2, max_length=2)] | None = None
-    due: str = ""
-    """``HH:MM`` on the task's day."""
+    due: Clock = ""
+    """On the task's day, in the site's zone."""
     needs: list[Id] = []
     during: Id = ""
     """Ready from the moment that task's run has started, and observes it."""
-    when: Condition | Literal[""] = ""
+    when: Condition = ""
     instead_of: Id = ""
     optional: bool = False
     repeats: Literal["", "2 h", "daily", "weekly"] = ""
@@ -104,7 +116,18 @@ class Criterion(Struct, frozen=True, kw_only=True):
     ours: bool = False
 
 
+class Option(Struct, frozen=True, kw_only=True):
+    """A corrective option of a retest; what it sets stands above plan and site for the new round."""
+
+    title: str
+    about: str = ""
+    parameters: dict[Id, dict[str, Scalar]] = {}
+    """Task -> values. Empty where the operator has to choose them."""
+
+
 class Gate(Struct, frozen=True, kw_only=True):
+    """A decision point."""
+
     title: str
     about: str = ""
     provisional: bool = False
@@ -112,23 +135,31 @@ class Gate(Struct, frozen=True, kw_only=True):
     retests: Id = ""
     """The gate whose NO-GO this one takes up again, in a new round of the tasks its criteria name."""
     criterion: dict[Slug, Criterion] = {}
+    option: dict[Id, Option] = {}
+    """What a retest may change, by step id or name."""
     go: str = ""
     no_go: str = ""
 
 
 class Day(Struct, frozen=True, kw_only=True):
+    """A day of a phase."""
+
     title: str
     offset: Annotated[int, Meta(ge=0)]
     """Days after the plan's start."""
 
 
 class Phase(Struct, frozen=True, kw_only=True):
+    """A stretch of the plan."""
+
     title: str
+    file: Filename
+    """Holds the phase's days, tasks, gates and contingencies."""
     about: str = ""
     priority: str = ""
     objective: list[str] = []
     success: list[str] = []
-    when: Condition | Literal[""] = ""
+    when: Condition = ""
     blocked_by: str = ""
     offset: Annotated[int, Meta(ge=0)] = 0
     days: Annotated[int, Meta(ge=0)] = 0
@@ -145,8 +176,8 @@ class Contingency(Struct, frozen=True, kw_only=True):
     impact: str = ""
 
 
-class Plan(Struct, frozen=True, kw_only=True):
-    """A whole plan, its files merged. Phases, days, tasks and gates keep the files' order."""
+class PlanFile(Struct, frozen=True, kw_only=True):
+    """What plan.toml holds: the plan as a whole, and its phases in order with the file of each."""
 
     schema: Literal[1]
     id: Id
@@ -157,6 +188,20 @@ class Plan(Struct, frozen=True, kw_only=True):
     owner: str = ""
     about: str = ""
     phase: dict[Id, Phase]
+
+
+class PhaseFile(Struct, frozen=True, kw_only=True):
+    """What a phase's file holds."""
+
+    day: dict[Id, Day] = {}
+    task: dict[Id, Task] = {}
+    gate: dict[Id, Gate] = {}
+    contingency: dict[Id, Contingency] = {}
+
+
+class Plan(PlanFile, frozen=True, kw_only=True):
+    """A whole plan, its files merged. Phases, days, tasks and gates keep the files' order."""
+
     day: dict[Id, Day] = {}
     task: dict[Id, Task]
     gate: dict[Id, Gate] = {}
@@ -164,7 +209,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     task_phase: dict[Id, Id] = {}
     """Which phase each task belongs to, by the file it stands in; set by loading."""
     digest: str = ""
-    """SHA-256 over the plan's files; set by loading."""
+    """SHA-256 over the ``sha256sum`` lines of plan.toml and the phases' files, in that order; set by loading."""
 
 
 class Host(Struct, frozen=True, kw_only=True):
@@ -192,8 +237,8 @@ class Host(Struct, frozen=True, kw_only=True):
     """Threads a job may use; 0 lets the library choose."""
 
 
-class Site(Struct, frozen=True, kw_only=True):
-    """Where a plan runs: hosts, and the amounts of its parameters. Never a threshold."""
+class SiteFile(Struct, frozen=True, kw_only=True):
+    """What a site's file holds."""
 
     schema: Literal[1]
     id: Id
@@ -207,5 +252,10 @@ class Site(Struct, frozen=True, kw_only=True):
     """Task -> amounts that replace the plan's."""
     sign_key: str = ""
     zone: str = "UTC"
+
+
+class Site(SiteFile, frozen=True, kw_only=True):
+    """Where a plan runs: hosts, and the amounts of its parameters. Never a threshold."""
+
     digest: str = ""
-    """SHA-256 over the site's file; set by loading."""
+    """SHA-256 of the site's file; set by loading."""

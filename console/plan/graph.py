@@ -1,0 +1,80 @@
+"""What must come before what in a plan."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from console.plan.types import Plan
+
+_TERM = re.compile(r"([A-Za-z0-9._-]+) is (?:go|no-go|decided)")
+
+
+def gates_in(condition: str) -> list[str]:
+    """The gates that a condition names."""
+    return _TERM.findall(condition)
+
+
+@dataclass
+class Graph:
+    """Which tasks a task waits for; names that no table has are left out."""
+
+    plan: Plan
+    deciders: dict[str, list[str]] = field(init=False)
+    """Gate -> the tasks at which it is decided."""
+    waits: dict[str, set[str]] = field(init=False)
+    """Task -> the tasks it waits for itself."""
+    _before: dict[str, frozenset[str]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        tasks = self.plan.task
+        self.deciders = {}
+        for id, task in tasks.items():
+            if task.gate:
+                self.deciders.setdefault(task.gate, []).append(id)
+        self.waits = {}
+        for id, task in tasks.items():
+            phase = self.plan.phase.get(self.plan.task_phase.get(id, ""))
+            asked = gates_in(task.when) + gates_in(phase.when if phase else "")
+            named = {*task.needs, task.during, *(t for gate in asked for t in self.deciders.get(gate, ()))}
+            self.waits[id] = named & tasks.keys()
+
+    def alternatives(self, id: str) -> set[str]:
+        """The task, and those that may be done instead of it or that it may be done instead of."""
+        other = self.plan.task[id].instead_of
+        found = {id, *(t for t, task in self.plan.task.items() if task.instead_of == id)}
+        return found | ({other} & self.plan.task.keys())
+
+    def before(self, id: str) -> frozenset[str]:
+        """Every task that has started when this one may, alternatives of them included. Works on cycles too."""
+        if id not in self._before:
+            found: set[str] = set()
+            waiting = list(self.waits[id])
+            while waiting:
+                task = waiting.pop()
+                if task not in found:
+                    found.add(task)
+                    waiting += self.waits[task]
+            self._before[id] = frozenset(other for task in found for other in self.alternatives(task))
+        return self._before[id]
+
+    def cycles(self) -> list[list[str]]:
+        """Each group of tasks that wait for each other, once, in the order they do."""
+        found: list[list[str]] = []
+        done: set[str] = set()
+        for start in self.plan.task:
+            trail: list[str] = []
+            stack = [(start, iter(sorted(self.waits[start])))] if start not in done else []
+            if stack:
+                trail.append(start)
+            while stack:
+                ahead = next(stack[-1][1], None)
+                if ahead is None:
+                    stack.pop()
+                    done.add(trail.pop())
+                elif ahead in trail:
+                    found.append(trail[trail.index(ahead) :])
+                elif ahead not in done:
+                    trail.append(ahead)
+                    stack.append((ahead, iter(sorted(self.waits[ahead]))))
+        return found

@@ -1,0 +1,222 @@
+"""Whether what a plan or a site says of operations is what those operations declare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from console.plan.faults import Finding, Path
+from console.plan.graph import Graph
+from console.plan.types import ArtefactFrom, Criterion, Expectation, JobsOf, Plan, Record, Site, Task
+from operations import registry
+from operations.contract import Field, Kind, Measure, Operation, fields
+
+_ORDERED = (Kind.NUMBER, Kind.COUNT, Kind.PROPORTION)
+
+
+def in_plan(plan: Plan, graph: Graph) -> Iterator[Finding]:
+    """Operations, parameters, records and criteria against the declarations."""
+    for id, task in plan.task.items():
+        place: Path = ("task", id)
+        operation = _find(task)
+        if operation:
+            yield from _hosts(place, task, operation)
+            yield from _parameters(plan, graph, id, task, operation)
+        elif task.operation:
+            yield Finding((*place, "operation"), f'no operation "{task.operation}"')
+        elif task.parameters:
+            yield Finding((*place, "parameters"), "has no operation to take them")
+        if operation or not task.operation:
+            for slug, record in task.record.items():
+                yield from _record((*place, "record", slug), record, operation)
+    for id, gate in plan.gate.items():
+        for name, criterion in gate.criterion.items():
+            yield from _criterion(("gate", id, "criterion", name), criterion, plan)
+        for name, option in gate.option.items():
+            for other, values in option.parameters.items():
+                place = ("gate", id, "option", name, "parameters", other)
+                yield from _values(place, plan, other, values, amounts=False)
+
+
+def in_site(site: Site, plan: Plan) -> Iterator[Finding]:
+    """A site's parameters: only amounts of operations that the plan runs."""
+    for task, values in site.parameters.items():
+        yield from _values(("parameters", task), plan, task, values, amounts=True)
+
+
+def _find(task: Task | None) -> Operation | None:
+    return registry.find(task.operation) if task and task.operation in registry.names() else None
+
+
+def _hosts(place: Path, task: Task, operation: Operation) -> Iterator[Finding]:
+    named = task.host if isinstance(task.host, list) else [task.host]
+    if "" in named or len(named) != len(operation.roles):
+        roles = ", ".join(operation.roles) if len(operation.roles) > 1 else ""
+        expected = f"{len(operation.roles)} hosts, in the order {roles}" if roles else "one host"
+        yield Finding((*place, "host"), f"expected {expected} for {operation.name}")
+
+
+def _parameters(plan: Plan, graph: Graph, id: str, task: Task, operation: Operation) -> Iterator[Finding]:
+    place = ("task", id, "parameters")
+    declared = {field.name: field for field in fields(operation)}
+    for name, value in task.parameters.items():
+        here = (*place, name)
+        field = declared.get(name)
+        if field is None:
+            yield Finding(here, f"{operation.name} has no such parameter; it has {', '.join(declared)}")
+        elif isinstance(value, ArtefactFrom):
+            if field.takes != "artefact":
+                yield Finding(here, "takes no artefact")
+            yield from _artefact(here, plan, graph, id, value)
+        elif isinstance(value, JobsOf):
+            if field.takes != "jobs":
+                yield Finding(here, "takes no jobs")
+            yield from _jobs(here, plan, graph, id, value)
+        else:
+            yield from _value(here, operation, field, value)
+    for field in declared.values():
+        if field.required and field.name not in task.parameters:
+            yield Finding(place, f"{operation.name} needs {field.name}: {field.about}")
+
+
+def _artefact(place: Path, plan: Plan, graph: Graph, id: str, value: ArtefactFrom) -> Iterator[Finding]:
+    source = plan.task.get(value.task)
+    if source is None:
+        yield Finding((*place, "task"), f'no task "{value.task}"')
+        return
+    operation = _find(source)
+    if operation is None or operation.output(value.artefact) is None:
+        made = ", ".join(o.name for o in operation.outputs) if operation and operation.outputs else "no artefact"
+        yield Finding((*place, "artefact"), f'{value.task} makes no "{value.artefact}"; it makes {made}')
+    yield from _waits(place, graph, id, value.task)
+    if source.optional:
+        yield Finding((*place, "task"), f"{value.task} is optional: what it makes may never be there")
+    here, there = plan.task[id].host, source.host
+    needed = here[-1] if isinstance(here, list) and here else here
+    if needed and there and needed not in (there if isinstance(there, list) else [there]):
+        shown = " and ".join(there) if isinstance(there, list) else there
+        yield Finding((*place, "task"), f"{value.artefact} of {value.task} is on {shown}, needed on {needed}")
+
+
+def _jobs(place: Path, plan: Plan, graph: Graph, id: str, value: JobsOf) -> Iterator[Finding]:
+    if value.jobs_of not in plan.task:
+        yield Finding((*place, "jobs_of"), f'no task "{value.jobs_of}"')
+    elif not plan.task[value.jobs_of].operation:
+        yield Finding((*place, "jobs_of"), f"{value.jobs_of} has no operation, so it has no jobs")
+    else:
+        yield from _waits(place, graph, id, value.jobs_of)
+
+
+def _waits(place: Path, graph: Graph, id: str, source: str) -> Iterator[Finding]:
+    if source not in graph.before(id):
+        yield Finding(place, f"{id} does not wait for {source}; name it in needs")
+
+
+def _value(place: Path, operation: Operation, field: Field, value: object) -> Iterator[Finding]:
+    if field.takes == "artefact":
+        yield Finding(place, "expected { task, artefact }")
+    elif field.takes == "jobs":
+        yield Finding(place, "expected { jobs_of }")
+    else:
+        wanted = next(f.type for f in msgspec.structs.fields(operation.parameters) if f.name == field.name)
+        try:
+            msgspec.convert(value, wanted)
+        except msgspec.ValidationError as error:
+            message = str(error).split(" - at ")[0].replace("`", "")
+            yield Finding(place, f"{message[0].lower()}{message[1:]}, got {value!r}")
+
+
+def _values(place: Path, plan: Plan, id: str, values: dict[str, Any], *, amounts: bool) -> Iterator[Finding]:
+    """Values for a task from outside it."""
+    if id not in plan.task:
+        yield Finding(place, f'no task "{id}"')
+        return
+    operation = _find(plan.task[id])
+    if operation is None:
+        if not plan.task[id].operation:
+            yield Finding(place, f"{id} has no operation to take parameters")
+        return
+    declared = {field.name: field for field in fields(operation)}
+    for name, value in values.items():
+        field = declared.get(name)
+        if field is None:
+            yield Finding((*place, name), f"{operation.name} has no such parameter; it has {', '.join(declared)}")
+        elif amounts and not field.amount:
+            allowed = ", ".join(f.name for f in declared.values() if f.amount) or "none"
+            yield Finding((*place, name), f"is no amount, so a site can't set it; of {id} it can set {allowed}")
+        else:
+            yield from _value((*place, name), operation, field, value)
+
+
+def _record(place: Path, record: Record, operation: Operation | None) -> Iterator[Finding]:
+    if not record.measure:
+        for key in ("role", "series"):
+            if getattr(record, key):
+                yield Finding((*place, key), "only a record with a measure can have it")
+        return
+    measure = operation.measure(record.measure) if operation else None
+    if operation is None:
+        yield Finding((*place, "measure"), "the task has no operation to measure it")
+    elif measure is None:
+        has = ", ".join(m.name for m in operation.measures)
+        yield Finding((*place, "measure"), f'{operation.name} has no measure "{record.measure}"; it has {has}')
+    else:
+        if record.series != measure.series:
+            what = "a series: say series = true" if measure.series else "no series"
+            yield Finding((*place, "series" if record.series else "measure"), f"{measure.name} is {what}")
+        if record.unit and record.unit != measure.unit:
+            what = f'"{measure.unit}"' if measure.unit else "no unit"
+            yield Finding((*place, "unit"), f"{measure.name} is measured in {what}")
+        if record.role and record.role not in operation.roles:
+            yield Finding((*place, "role"), f"{operation.name} has no role {record.role}")
+        if record.expect:
+            yield from _expect((*place, "expect"), record.expect, measure)
+
+
+def _expect(place: Path, expect: Expectation, measure: Measure) -> Iterator[Finding]:
+    for key in ("at_least", "at_most", "above", "below"):
+        bound = getattr(expect, key)
+        if bound is not None and measure.kind not in _ORDERED:
+            yield Finding((*place, key), f"{measure.name} is a {measure.kind}: it has no order")
+        elif bound is not None and measure.kind is Kind.PROPORTION and not 0 <= bound <= 1:
+            yield Finding((*place, key), f"{measure.name} is a proportion: expected 0 to 1, got {bound}")
+
+
+def _criterion(place: Path, criterion: Criterion, plan: Plan) -> Iterator[Finding]:
+    task = plan.task.get(criterion.task)
+    operation = _find(task)
+    if task is None or (task.operation and operation is None):
+        return
+    measure = operation.measure(criterion.measure) if operation else None
+    if operation is None:
+        yield Finding((*place, "task"), f"{criterion.task} has no operation to measure anything")
+    elif measure is None:
+        has = ", ".join(m.name for m in operation.measures)
+        yield Finding((*place, "measure"), f'{operation.name} has no measure "{criterion.measure}"; it has {has}')
+    else:
+        yield from _threshold(place, criterion, measure)
+
+
+def _threshold(place: Path, criterion: Criterion, measure: Measure) -> Iterator[Finding]:
+    threshold = criterion.threshold
+    number = isinstance(threshold, int | float) and not isinstance(threshold, bool)
+    if measure.kind is Kind.TABLE or measure.series:
+        yield Finding((*place, "measure"), f"{measure.name} is many values: a criterion needs one")
+    elif measure.kind in _ORDERED:
+        if not number:
+            yield Finding((*place, "threshold"), f"{measure.name} is a {measure.kind}: expected a number")
+        elif measure.kind is Kind.PROPORTION and not 0 <= float(threshold) <= 1:
+            yield Finding((*place, "threshold"), f"{measure.name} is a proportion: expected 0 to 1, got {threshold}")
+    else:
+        right = bool if measure.kind is Kind.FLAG else str
+        if not isinstance(threshold, right):
+            expected = "true or false" if right is bool else "text"
+            yield Finding((*place, "threshold"), f"{measure.name} is a {measure.kind}: expected {expected}")
+        if criterion.compare != "==":
+            yield Finding((*place, "compare"), f"{measure.name} is a {measure.kind}: only == can compare it")
+    if measure.kind is not Kind.PROPORTION:
+        for key, plain in (("smallest_sample", 0), ("bound", "point")):
+            if getattr(criterion, key) != plain:
+                yield Finding((*place, key), f"{measure.name} is no proportion: it has no sample")
