@@ -8,6 +8,7 @@ that ``python -P -m operations list`` and the console can describe it on a machi
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,6 +178,7 @@ class Field:
     schema: dict[str, Any]
 
 
+@functools.cache
 def fields(operation: Operation) -> tuple[Field, ...]:
     """The operation's parameters in declaration order; ``role`` is the conductor's and left out."""
     described = msgspec.json.schema(operation.parameters)
@@ -194,7 +196,9 @@ def fields(operation: Operation) -> tuple[Field, ...]:
         default = None if required else _default(field)
         extra = _extra(field.type)
         found.append(
-            Field(field.name, schema.get("description", ""), required, default, bool(extra.get("amount")), takes, schema)
+            Field(
+                field.name, schema.get("description", ""), required, default, bool(extra.get("amount")), takes, schema
+            )
         )
     return tuple(found)
 
