@@ -1,0 +1,148 @@
+"""One end of a transfer's connection: both ends prove that they know the token, then every message carries a seal.
+
+The token itself is never sent. Each end sends a nonce; HMAC-SHA256 over both under the token is the session's key, and
+under that key each end proves itself and seals its messages, numbered and by direction. File contents go unsealed:
+their digest is in a sealed message.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import msgspec
+
+from operations.contract import Refusal
+
+GREETING = b"gladiator-transfer 1\n"
+MESSAGE_LIMIT = 65_536
+_SEAL = 32
+_LENGTH = struct.Struct(">I")
+_TICK = 0.2  # seconds between two looks at whether the job is to stop
+
+Role = Literal["sink", "source"]
+Message = TypeVar("Message", bound=msgspec.Struct)
+
+
+class Stopping(Exception):
+    """The job was asked to end."""
+
+
+class Untrusted(Exception):
+    """The other end does not know the token, or is no other end at all."""
+
+
+class Peer:
+    """The other end. Each wait ends with Refusal after ``patience`` seconds without a byte, or with Stopping."""
+
+    def __init__(self, connection: socket.socket, role: Role, patience: float, stopping: Callable[[], bool]) -> None:
+        connection.settimeout(_TICK)
+        self._connection = connection
+        self._role = role
+        self._other = "source" if role == "sink" else "sink"
+        self.patience = patience
+        self._stopping = stopping
+        self._key = b""
+        self._sent = self._received = 0
+
+    def greet(self, token: str) -> None:
+        """Proves each end to the other. Raises Untrusted."""
+        mine = secrets.token_bytes(_SEAL)
+        self.send_bytes(GREETING + mine)
+        try:
+            hello = self._exactly(len(GREETING) + _SEAL)
+            if not hello.startswith(GREETING):
+                raise Untrusted(f"the {self._other} is no end of a transfer")
+            nonces = {self._role: mine, self._other: hello[len(GREETING) :]}
+            self._key = hmac.digest(token.encode(), GREETING + nonces["source"] + nonces["sink"], "sha256")
+            # The source proves itself first: the sink answers nobody else.
+            if self._role == "source":
+                self.send_bytes(self._seal("source", b"proof", 0))
+            proof = self._exactly(_SEAL)
+            if not hmac.compare_digest(proof, self._seal(self._other, b"proof", 0)):
+                raise Untrusted(f"the {self._other} does not know the token")
+            if self._role == "sink":
+                self.send_bytes(self._seal("sink", b"proof", 0))
+        except (Refusal, OSError) as error:
+            raise Untrusted(f"the {self._other} did not prove that it knows the token ({error})") from None
+
+    def alias(self, name: str) -> str:
+        """A digest of ``name`` that only the two ends can compare; "" of an empty one."""
+        if not name:
+            return ""
+        return hmac.new(self._key, b"alias" + name.encode(), "sha256").hexdigest()
+
+    def tell(self, message: msgspec.Struct) -> None:
+        """Sends a sealed message."""
+        self._sent += 1
+        data = msgspec.json.encode(message)
+        self.send_bytes(_LENGTH.pack(len(data)) + data + self._seal(self._role, data, self._sent))
+
+    def hear(self, kind: type[Message]) -> Message:
+        """The next message. Raises Refusal if the connection ended or the seal is not the other end's."""
+        self._received += 1
+        (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
+        if length > MESSAGE_LIMIT:
+            raise Refusal(f"what the {self._other} sent was changed on its way")
+        data = self._exactly(length)
+        if not hmac.compare_digest(self._exactly(_SEAL), self._seal(self._other, data, self._received)):
+            raise Refusal(f"what the {self._other} sent was changed on its way")
+        try:
+            return msgspec.json.decode(data, type=kind)
+        except msgspec.DecodeError as error:
+            raise Refusal(f"the {self._other} sent what this end does not know: {error}") from None
+
+    def receive_into(self, buffer: memoryview) -> int:
+        """Bytes put into ``buffer``, at least one. Raises Refusal if the connection ended."""
+        count = self._patiently(self._connection.recv_into, buffer)
+        if not count:
+            raise Refusal(f"the connection to the {self._other} ended too soon")
+        return count
+
+    def send_bytes(self, data: bytes | memoryview) -> None:
+        """Sends all of ``data``."""
+        left = memoryview(data)
+        while left:
+            left = left[self._patiently(self._connection.send, left) :]
+
+    def _exactly(self, count: int) -> bytes:
+        data = bytearray(count)
+        view = memoryview(data)
+        while view:
+            view = view[self.receive_into(view) :]
+        return bytes(data)
+
+    def _patiently(self, attempt: Callable[[memoryview], int], data: memoryview) -> int:
+        until = time.monotonic() + self.patience
+        while True:
+            if self._stopping():
+                raise Stopping
+            try:
+                return attempt(data)
+            except TimeoutError:
+                if time.monotonic() > until:
+                    raise Refusal(f"the {self._other} was silent for {self.patience:g} s") from None
+            except OSError as error:
+                raise Refusal(f"the connection to the {self._other} broke: {error.strerror or error}") from None
+
+    def _seal(self, role: str, data: bytes, number: int) -> bytes:
+        return hmac.digest(self._key, role.encode() + struct.pack(">Q", number) + data, "sha256")
+
+
+def machine() -> str:
+    """What tells this machine from others until its next start, the same for all its containers; "" if unknown."""
+    try:
+        if sys.platform == "linux":
+            return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        found = subprocess.run(["sysctl", "-n", "kern.bootsessionuuid"], capture_output=True, text=True, check=True)
+        return found.stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
