@@ -5,13 +5,13 @@ Faults keep a plan from loading; notes only deserve a look.
 
 from __future__ import annotations
 
-import zoneinfo
 from collections import Counter
 from collections.abc import Iterator
 
 from console.plan import lint_operations
 from console.plan.faults import Finding
 from console.plan.graph import Graph, gates_in
+from console.plan.schedule import zone
 from console.plan.types import Condition, Plan, Site, Task
 from operations import registry
 
@@ -35,9 +35,9 @@ def lint_site(site: Site, plan: Plan | None = None) -> Iterator[Finding]:
     """Everything that is wrong with a site, by itself or for that plan, in no order."""
     yield from _hosts(site)
     try:
-        zoneinfo.ZoneInfo(site.zone)
-    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
-        yield Finding(("zone",), f'no time zone "{site.zone}" here; expected one such as UTC or Europe/Paris')
+        zone(site.zone)
+    except ValueError as error:
+        yield Finding(("zone",), f"{error} on this machine; expected one such as UTC or Europe/Paris")
     if site.not_here and not site.rehearsal:
         yield Finding(("not_here",), "only a site with rehearsal = true may set criteria aside")
     if plan is not None:

@@ -45,10 +45,6 @@ class JobsOf(Struct, frozen=True, kw_only=True):
     jobs_of: Id
 
 
-ParameterValue = Scalar | list[Scalar] | ArtefactFrom | JobsOf
-"""What ``[task.X.parameters]`` may hold for a name. msgspec can't tell two tables apart: see `console.plan.loading`."""
-
-
 class Expectation(Struct, frozen=True, kw_only=True):
     """Colours a record and gates nothing; every given bound must hold."""
 
@@ -93,6 +89,7 @@ class Task(Struct, frozen=True, kw_only=True):
     gate: Id = ""
     operation: str = ""
     parameters: dict[str, object] = {}
+    """Each a `Scalar`, a list of them, `ArtefactFrom` or `JobsOf`; `console.plan.tables` tells the two tables apart."""
     step: dict[Id, str] = {}
     record: dict[Slug, Record] = {}
     deliverable: dict[Id, str] = {}
