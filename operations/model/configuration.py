@@ -1,4 +1,4 @@
-"""A training's configuration: the plan's sections and keys, and ours."""
+"""A training's configuration: the plan's sections and keys, and ours. An unknown key is an error."""
 
 from __future__ import annotations
 
@@ -13,11 +13,7 @@ from operations.contract import Refusal
 from operations.files import write_atomic
 
 
-class Struct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of every section: an unknown key is an error."""
-
-
-class Model(Struct):
+class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is trained: the base, by digest, and which of its weights."""
 
     sha256: str = ""
@@ -27,7 +23,7 @@ class Model(Struct):
     length: Annotated[int, Meta(ge=16)] = 512
 
 
-class Data(Struct):
+class Data(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What it is trained on, by digest."""
 
     train_sha256: str = ""
@@ -35,7 +31,7 @@ class Data(Struct):
     labels: tuple[str, ...] = ()
 
 
-class Hyperparameters(Struct):
+class Hyperparameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the weights are changed."""
 
     learning_rate: Annotated[float, Meta(gt=0)] = 1e-4
@@ -48,14 +44,14 @@ class Hyperparameters(Struct):
     seed: Annotated[int, Meta(ge=0)] = 1
 
 
-class Checkpointing(Struct):
+class Checkpointing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When the run is saved, in steps: models to keep, and states to resume from."""
 
     save_every: Annotated[int, Meta(ge=1)] = 50
     resume_every: Annotated[int, Meta(ge=1)] = 10
 
 
-class Configuration(Struct):
+class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All of it; the defaults are the plan's reality check."""
 
     model: Model = Model()

@@ -103,7 +103,7 @@ def weights_digest(weights: Mapping[str, mx.array]) -> str:
     for name in sorted(weights):
         array = weights[name]
         hasher.update(f"{name} {array.dtype} {list(array.shape)}\n".encode())
-        hasher.update(memoryview(mx.contiguous(array).view(mx.uint8)))
+        hasher.update(memoryview(mx.contiguous(array).view(mx.uint8)))  # type: ignore[arg-type]  # it is a buffer
     return hasher.hexdigest()
 
 

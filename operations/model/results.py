@@ -78,7 +78,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
 def answer(row: Row, predicted: str, probability: float) -> Answer:
     """The row with the model's answer."""
     return Answer(
-        id=row.id,
+        id=str(row.id),
         attack_type=row.completion,
         predicted=predicted,
         probability=round(probability, 6),

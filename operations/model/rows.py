@@ -22,7 +22,7 @@ class Row(msgspec.Struct, frozen=True):
 
     prompt: str
     completion: str
-    id: str = ""
+    id: str | int = ""
     payload: str = ""
     hard: str = ""
     combination: bool = False

@@ -13,6 +13,8 @@ from operations.contract import Refusal
 from operations.model import models, prompts
 
 PAD_TO = 8
+LABELS, LABEL_CHARACTERS = 400, 100
+"""More would be texts, not labels, and no table could show them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,9 @@ class Scorer:
     def __init__(self, model: Any, form: prompts.Format, labels: Sequence[str]) -> None:
         if len(labels) < 2:
             raise Refusal(f"a label set of {len(labels)} decides nothing")
+        if len(labels) > LABELS or (longest := max(labels, key=len))[LABEL_CHARACTERS:]:
+            what = f"{len(labels)} labels" if len(labels) > LABELS else f"a label of {len(longest)} characters"
+            raise Refusal(f"{what}: at most {LABELS} of {LABEL_CHARACTERS} characters make a label set")
         self.model, self.form, self.labels = model, form, tuple(labels)
         self.answers = [form.label(label) for label in labels]
         for one, answer in enumerate(self.answers):
@@ -97,7 +102,7 @@ class Scorer:
 
 
 def generate(model: Any, tokenizer: Any, asked: Sequence[Sequence[int]], tokens: int) -> list[str]:
-    """What the model answers freely: greedy, until it ends by itself or after ``tokens`` tokens; spaces around are cut."""
+    """What the model answers freely: greedy, to its own end or ``tokens`` tokens; spaces around are cut."""
     from mlx_lm import batch_generate
 
     answered = batch_generate(model, tokenizer, [list(ids) for ids in asked], max_tokens=tokens)

@@ -95,6 +95,7 @@ def check(artefact: Artefact, then: dict[str, str], now: dict[str, str]) -> None
 
 
 def _arrays(path: Path) -> dict[str, mx.array]:
-    found: dict[str, mx.array] = mx.load(str(path))
+    found = mx.load(str(path))
+    assert isinstance(found, dict)
     mx.eval(found)
     return found

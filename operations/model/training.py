@@ -102,17 +102,17 @@ def _loss(
 ) -> mx.array:
     # The vocabulary's logits are made where a label stands, not at every token.
     logits = model(ids)[row, column] if head is None else head(model.model(ids)[row, column])
-    losses = nn.losses.cross_entropy(logits.astype(mx.float32), target)
+    losses: mx.array = nn.losses.cross_entropy(logits.astype(mx.float32), target)
     return (losses * weight).sum() / weight.sum()
 
 
 def mean_loss(model: Any, head: Any, examples: Sequence[Example], batch: int) -> float:
     """The loss over examples that are not trained on, in nats a token of the answer."""
-    total = weights = 0.0
+    total, weights = 0.0, 0
     for start in range(0, len(examples), batch):
         made = collate(examples[start : start + batch])
-        size = float(made.weight.sum().item())
-        total += float(loss_of(model, made, head).item()) * size
+        size = sum(len(e.answer) for e in examples[start : start + batch])
+        total += _float(loss_of(model, made, head)) * size
         weights += size
     return total / weights
 
@@ -168,7 +168,7 @@ class Training:
         loss, norm = self._compiled(batch.ids, batch.row, batch.column, batch.target, batch.weight)
         mx.eval(loss, norm, self.model.parameters(), self.optimizer.state)
         self.model.eval()
-        return float(loss.item()), float(norm.item())
+        return _float(loss), _float(norm)
 
     def _compile(self) -> Any:
         state = [self.model.state, self.optimizer.state, mx.random.state]
@@ -216,8 +216,14 @@ def adapt(model: nn.Module, rank: int, layers: int) -> None:
 
 def random_state() -> list[int]:
     """MLX's global random state as two integers."""
-    key: list[int] = mx.random.state[0].tolist()
+    key: list[int] = mx.random.state[0].tolist()  # type: ignore[index]  # a list, declared as any object
     return key
+
+
+def _float(scalar: mx.array) -> float:
+    value = scalar.item()
+    assert isinstance(value, float)
+    return value
 
 
 def _up(value: int, multiple: int) -> int:
