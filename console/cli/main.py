@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from console.conductor.errors import Refused, Unusable
-
-_FACE = "console.cli.commands"
+from console.conductor.errors import BadInput, Refused, Unusable
+from console.journal.store import JournalError
 
 
 class _Parser(argparse.ArgumentParser):
@@ -32,13 +31,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     except (Refused, Unusable) as error:
         for line in str(error).splitlines():
             print(f"gladiator-console: {line}", file=sys.stderr)
-        status = 1 if isinstance(error, Refused) else 2
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 1
+        status = 1 if isinstance(error, Refused) and not isinstance(error, BadInput) else 2
+    except (JournalError, OSError) as error:
+        if isinstance(error, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        else:
+            print(f"gladiator-console: {error}", file=sys.stderr)
+        status = 1 if isinstance(error, BrokenPipeError) else 2
     except KeyboardInterrupt:
         print("gladiator-console: interrupted; jobs go on", file=sys.stderr)
         status = 130
+    except Exception as error:  # the last resort: whatever went wrong is told in one line
+        if os.environ.get("GLADIATOR_DEBUG"):
+            raise
+        told = f"{type(error).__name__}: {error}".splitlines()[0]
+        print(f"gladiator-console: {told} (a fault of the program: GLADIATOR_DEBUG=1 shows where)", file=sys.stderr)
+        status = 2
     raise SystemExit(status)
 
 

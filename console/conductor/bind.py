@@ -9,7 +9,7 @@ import msgspec
 
 from console.conductor import lineage
 from console.conductor.compose import hosts
-from console.conductor.errors import Refused
+from console.conductor.errors import BadInput, Refused
 from console.conductor.parameters import BadParameter, checked
 from console.conductor.ready import task_state
 from console.conductor.scene import Scene
@@ -47,7 +47,7 @@ class Wish:
 def bind(scene: Scene, task: str, wish: Wish, ids: list[str]) -> list[Bound]:
     """The jobs of one attempt, one a role, with the given ids. Raises Refused with every reason that can be seen."""
     if task not in scene.plan.task:
-        raise Refused(f"no task {task} in this plan")
+        raise BadInput(f"no task {task} in this plan")
     asked = scene.task(task)
     if not asked.operation:
         raise Refused(f"{task} has no operation: a person does it")
@@ -60,7 +60,7 @@ def bind(scene: Scene, task: str, wish: Wish, ids: list[str]) -> list[Bound]:
     try:
         values = checked(scene, task, wish.sets)
     except BadParameter as bad:
-        raise Refused("; ".join(bad.lines)) from bad
+        raise BadInput("; ".join(bad.lines)) from bad
     before = scene.attempts(task)
     occurrence, attempt = _next(scene, task, before)
     bound = []

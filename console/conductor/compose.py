@@ -53,7 +53,7 @@ def task_view(scene: Scene, id: str) -> TaskView:
     """One task in its current round, with the attempts of all rounds."""
     task = scene.task(id)
     state, why = task_state(scene, id)
-    operation = registry.find(task.operation) if task.operation in registry.NAMES else None
+    operation = registry.find(task.operation) if task.operation in registry.names() else None
     jobs = [_job(job) for (name, _), run in sorted(scene.state.runs.items()) if name == id for job in run]
     return TaskView(
         id=id,

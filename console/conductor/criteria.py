@@ -126,7 +126,7 @@ def _verdict(
 
 def _is_proportion(scene: Scene, criterion: Criterion) -> bool:
     name = scene.plan.task[criterion.task].operation
-    declared = registry.find(name).measure(criterion.measure) if name in registry.NAMES else None
+    declared = registry.find(name).measure(criterion.measure) if name in registry.names() else None
     return declared is not None and declared.kind is Kind.PROPORTION
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from console.conductor.compose import gate_view
 from console.conductor.criteria import gate_digest, why_not_go
-from console.conductor.errors import Refused
+from console.conductor.errors import BadInput, Refused
 from console.conductor.view import CriterionView, GateView
 from console.conductor.workspace import Workspace, today
 from console.journal import decisions
@@ -33,11 +33,11 @@ def decide(workspace: Workspace, operator: str, ask: Ask) -> str:
     """Writes the decision's file and its row in one transaction; returns the file's name. Raises Refused."""
     outcome = ask.outcome
     if ask.gate not in workspace.plan.gate:
-        raise Refused(f"no gate {ask.gate} in this plan; it has {', '.join(workspace.plan.gate) or 'none'}")
+        raise BadInput(f"no gate {ask.gate} in this plan; it has {', '.join(workspace.plan.gate) or 'none'}")
     if outcome not in ("go", "no-go"):
-        raise Refused(f"{outcome!r}: a decision is go or no-go")
+        raise BadInput(f"{outcome!r}: a decision is go or no-go")
     if not ask.reason:
-        raise Refused(f"{ask.gate}: a decision needs a reason")
+        raise BadInput(f"{ask.gate}: a decision needs a reason")
     if ask.by_rule and not workspace.scene().rehearsal:
         raise Refused(f"{ask.gate}: only a rehearsal decides by rule; here a person does")
     file = ""
@@ -120,11 +120,11 @@ def _waivers_hold(gate: GateView, ask: Ask) -> None:
     for waiver in ask.waivers:
         criterion = by_name.get(waiver.criterion)
         if criterion is None:
-            raise Refused(f"{gate.id} has no criterion {waiver.criterion}; it has {', '.join(by_name) or 'none'}")
+            raise BadInput(f"{gate.id} has no criterion {waiver.criterion}; it has {', '.join(by_name) or 'none'}")
         if not criterion.waivable:
             raise Refused(f"{gate.id}: {criterion.label} can't be waived")
         if not waiver.reason:
-            raise Refused(f"{gate.id}: the waiver of {criterion.label} needs a reason")
+            raise BadInput(f"{gate.id}: the waiver of {criterion.label} needs a reason")
         if waiver.until < today():
             raise Refused(
                 f"{gate.id}: the waiver of {criterion.label} would have expired on {waiver.until.isoformat()}"

@@ -27,7 +27,7 @@ class BadParameter(Exception):
 def parameters(scene: Scene, task: str, sets: Mapping[str, object] | None = None) -> tuple[ParameterView, ...]:
     """Every parameter of the task's operation with its value in force, later sources winning; unchecked."""
     name = scene.task(task).operation
-    if name not in registry.NAMES:
+    if name not in registry.names():
         return ()
     layers = _layers(scene, task, sets or {})
     return tuple(_view(field, layers) for field in fields(registry.find(name)))

@@ -11,7 +11,7 @@ import msgspec
 
 from console.conductor import evidence
 from console.conductor.bind import Bound, Wish, bind
-from console.conductor.errors import Refused
+from console.conductor.errors import BadInput, Refused
 from console.conductor.workspace import Workspace
 from console.hosts.hosts import HostRefused, Hosts, HostUnreachable
 from console.journal.entries import AnyEntry
@@ -69,7 +69,7 @@ class Runs:
 
     def _ids(self, task: str) -> list[str]:
         asked = self._workspace.plan.task.get(task)
-        known = asked is not None and asked.operation in registry.NAMES
+        known = asked is not None and asked.operation in registry.names()
         roles = registry.find(asked.operation).roles if asked is not None and known else ("",)
         return [secrets.token_hex(4) for _ in roles]
 
@@ -84,7 +84,7 @@ class Runs:
     async def stop(self, task: str) -> list[str]:
         """Asks every open job of the task to checkpoint and end; returns their ids. Raises Refused."""
         if task not in self._workspace.plan.task:
-            raise Refused(f"no task {task} in this plan")
+            raise BadInput(f"no task {task} in this plan")
         scene = self._workspace.scene()
         running = [job for job in scene.attempts(task) if job.finished is None]
         if not running:

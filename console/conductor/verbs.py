@@ -12,7 +12,7 @@ from pathlib import Path
 from console.conductor import deciding
 from console.conductor.bind import Wish
 from console.conductor.compose import may_tick
-from console.conductor.errors import Refused
+from console.conductor.errors import BadInput, Refused
 from console.conductor.ready import task_state
 from console.conductor.runs import Runs
 from console.conductor.scene import Scene
@@ -53,7 +53,7 @@ class Conductor:
         scene = self.workspace.scene()
         asked = self._task(scene, task).record.get(slug)
         if asked is None:
-            raise Refused(f"{task} has no record {slug}; it has {', '.join(scene.task(task).record) or 'none'}")
+            raise BadInput(f"{task} has no record {slug}; it has {', '.join(scene.task(task).record) or 'none'}")
         if asked.measure:
             raise Refused(f"{task}.{slug} is measured by {scene.task(task).operation}; it can't be typed")
         value = _parsed(f"{task}.{slug}", asked, text)
@@ -71,7 +71,7 @@ class Conductor:
         scene = self.workspace.scene()
         if deliverable not in self._task(scene, task).deliverable:
             has = ", ".join(scene.task(task).deliverable) or "none"
-            raise Refused(f"{task} has no deliverable {deliverable}; it has {has}")
+            raise BadInput(f"{task} has no deliverable {deliverable}; it has {has}")
 
         def build(state: State) -> list[tuple[str | None, AnyEntry]]:
             now = self.workspace.scene_of(state)
@@ -103,7 +103,7 @@ class Conductor:
     def _skip(self, task: str, reason: str) -> None:
         reason = clean(reason).strip()
         if not reason:
-            raise Refused(f"{task}: skipping needs a reason")
+            raise BadInput(f"{task}: skipping needs a reason")
 
         def build(state: State) -> list[tuple[str | None, AnyEntry]]:
             now = self.workspace.scene_of(state)
@@ -170,7 +170,7 @@ class Conductor:
 
     def _task(self, scene: Scene, task: str) -> Task:
         if task not in scene.plan.task:
-            raise Refused(f"no task {task} in this plan")
+            raise BadInput(f"no task {task} in this plan")
         return scene.task(task)
 
     def _open(self, scene: Scene, task: str) -> None:
@@ -197,7 +197,7 @@ def waiver(criterion: str, reason: str, until: str) -> Waiver:
     try:
         day = datetime.date.fromisoformat(until)
     except ValueError:
-        raise Refused(f"{until!r} is no day: write YYYY-MM-DD") from None
+        raise BadInput(f"{until!r} is no day: write YYYY-MM-DD") from None
     return Waiver(criterion, clean(reason).strip(), day)
 
 
@@ -205,7 +205,7 @@ def _parsed(name: str, asked: Record, text: str) -> Scalar:
     """A number where the text is one or the record has a unit, else the cleaned text."""
     cleaned = clean(text).strip()
     if not cleaned:
-        raise Refused(f"{name}: nothing was given")
+        raise BadInput(f"{name}: nothing was given")
     expect = asked.expect
     numeric = bool(asked.unit) or (
         expect is not None and any(b is not None for b in (expect.at_least, expect.at_most, expect.above, expect.below))
@@ -222,5 +222,5 @@ def _parsed(name: str, asked: Record, text: str) -> Scalar:
     if found - found == 0:
         return found
     if numeric:
-        raise Refused(f"{name}: {cleaned!r} is no number{f' of {asked.unit}' if asked.unit else ''}")
+        raise BadInput(f"{name}: {cleaned!r} is no number{f' of {asked.unit}' if asked.unit else ''}")
     return cleaned

@@ -17,7 +17,8 @@ def why(conductor: Conductor, gate: str) -> Iterator[str]:
     yield f"{view.id} {view.title}: {view.state}{' (stale)' if view.stale else ''}"
     if view.decision:
         made = view.decision
-        yield f"  decided {made.outcome.upper()} by {made.operator} at {made.at}: {made.reason}"
+        who = f"rule, in a rehearsal that {made.operator} started" if made.actor == "rule" else made.operator
+        yield f"  decided {made.outcome.upper()} by {who}, {made.at}: {made.reason}"
         yield f"  decisions/{made.file}, {'signed' if made.signed else 'unsigned'}"
     for criterion in view.criteria:
         yield from _criterion(conductor, state, criterion)

@@ -113,19 +113,19 @@ class Waiver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CriterionStood(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A criterion as it stood when the decision was made."""
+    """A criterion as it stood when the decision was made; what was not known is None, and absent in TOML."""
 
     name: str
     shown: str
     asks: str
     gates: bool
-    met: bool | None
+    met: bool | None = None
     stale: bool
     reason: str
     job: str
-    value: Scalar | None
-    n: int | None
-    count: int | None
+    value: Scalar | None = None
+    n: int | None = None
+    count: int | None = None
 
 
 class Decided(Entry, frozen=True, kw_only=True, tag="decided"):

@@ -1,0 +1,140 @@
+"""Operations without MLX, for tests of everything around an operation: they write, count, chain hashes and can fail."""
+
+import hashlib
+import json
+import os
+import time
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from operations.contract import AMOUNT, Artefact, Kind, Measure, Observed, Operation, Output, Refusal
+from operations.files import write_atomic
+
+
+class MakeParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    text: Annotated[str, Meta(description="what to write")] = "hello"
+    lines: Annotated[int, Meta(ge=0, description="how often", extra=AMOUNT)] = 10
+    fail: Annotated[str, Meta(description="refuse with these words")] = ""
+
+
+def make(context, parameters: MakeParameters) -> None:
+    if parameters.fail:
+        raise Refusal(parameters.fail)
+    path = context.output("data.txt")
+    write_atomic(path, f"{parameters.text}\n".encode() * parameters.lines)
+    context.measure("lines", parameters.lines)
+    context.measure("said", parameters.text)
+    context.artefact("data", path)
+
+
+class CountParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    source: Annotated[Artefact, Meta(description="what to start the chain of hashes from")]
+    steps: Annotated[int, Meta(ge=0, description="links of the chain", extra=AMOUNT)] = 100
+    every: Annotated[int, Meta(ge=1, description="steps between two states")] = 10
+    pause: Annotated[float, Meta(ge=0, description="seconds a step takes")] = 0.002
+
+
+def count(context, parameters: CountParameters) -> None:
+    """A chain of hashes: every step depends on all before, so that a lost or doubled step changes the end."""
+    step, link = 0, hashlib.sha256(context.input(parameters.source).read_bytes()).hexdigest()
+    states = [a for a in context.resume if a.name == "state"]
+    if states:
+        kept = json.loads(context.input(states[-1]).read_bytes())
+        step, link = kept["step"], kept["link"]
+        context.log(f"goes on from step {step}")
+    while step < parameters.steps:
+        if context.stopping:
+            _keep(context, step, link)
+            context.stopped(f"asked to at step {step}")
+            return
+        time.sleep(parameters.pause)  # the step's work
+        step += 1
+        link = hashlib.sha256(link.encode()).hexdigest()
+        context.metric("link", int(link[:8], 16) / 2**32, step)
+        if step % parameters.every == 0:
+            _keep(context, step, link)
+            context.progress(step, parameters.steps, "steps")
+    path = context.output("chain.txt")
+    write_atomic(path, link.encode())
+    context.measure("steps", step)
+    context.measure("link", link)
+    context.artefact("chain", path)
+
+
+def _keep(context, step: int, link: str) -> None:
+    path = context.output(f"state-{step}.json")
+    write_atomic(path, json.dumps({"step": step, "link": link}).encode())
+    context.artefact("state", path, step=step)
+
+
+class GradeParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    chain: Annotated[Artefact, Meta(description="what to grade")]
+    right: Annotated[int, Meta(ge=0, description="how many are right", extra=AMOUNT)] = 95
+    n: Annotated[int, Meta(ge=1, description="of how many")] = 100
+    speed: Annotated[float, Meta(description="a facility's figure")] = 1.0
+
+
+def grade(context, parameters: GradeParameters) -> None:
+    context.input(parameters.chain)
+    context.measure("accuracy", parameters.right / parameters.n, n=parameters.n, count=parameters.right)
+    context.measure("speed", parameters.speed)
+
+
+class WatchParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    jobs: Annotated[Observed, Meta(description="the run to look at")]
+
+
+def watch(context, parameters: WatchParameters) -> None:
+    """Every tenth link, to the last event of the run's latest job."""
+    path = context.observed(parameters.jobs.jobs[-1]) / "events.jsonl"
+    ended = False
+    with path.open("rb") as stream:
+        while not ended and not context.stopping:
+            line = stream.readline()
+            if not line.endswith(b"\n"):
+                stream.seek(-len(line), os.SEEK_CUR)
+                time.sleep(0.01)  # the observed job writes at its own pace
+                continue
+            event = json.loads(line)
+            ended = event["type"] == "finished"
+            if event["type"] == "metric" and event["step"] % 10 == 0:
+                context.measure("seen", event["value"], step=event["step"])
+    context.measure("attempts", len(parameters.jobs.jobs))
+
+
+OPERATIONS = (
+    Operation(
+        "stub.make",
+        "write a file",
+        MakeParameters,
+        make,
+        (Measure("lines", Kind.COUNT, "lines written"), Measure("said", Kind.TEXT, "the text")),
+        (Output("data", "the file"),),
+    ),
+    Operation(
+        "stub.count",
+        "chain hashes",
+        CountParameters,
+        count,
+        (Measure("steps", Kind.COUNT, "links"), Measure("link", Kind.DIGEST, "the last link")),
+        (Output("chain", "the end"), Output("state", "to go on from", retention="rotates", many=True)),
+        uses="accelerator",
+        resumable=True,
+    ),
+    Operation(
+        "stub.grade",
+        "grade a chain",
+        GradeParameters,
+        grade,
+        (Measure("accuracy", Kind.PROPORTION, "right ones"), Measure("speed", Kind.NUMBER, "a figure", "Gbit/s")),
+    ),
+    Operation(
+        "stub.watch",
+        "look at a run",
+        WatchParameters,
+        watch,
+        (Measure("seen", Kind.NUMBER, "every tenth link", series=True), Measure("attempts", Kind.COUNT, "jobs")),
+    ),
+)
