@@ -48,7 +48,8 @@ def analyse(context: Context, parameters: Parameters) -> None:
     context.measure("incorrect", found.incorrect)
     types = found.by_attack_type
     missed = {name: share.total - share.correct for name, share in types.items() if share.correct < share.total}
-    context.measure("types_missed", dict(sorted(missed.items(), key=lambda item: (-item[1], item[0]))))
+    worst_first: list[str] = sorted(missed, key=lambda name: (-missed[name], name))
+    context.measure("types_missed", {name: missed[name] for name in worst_first})
     context.measure("confusions", dict(list(found.confusion.items())[:PAIRS]))
     kinds = hardest(found)
     context.measure(

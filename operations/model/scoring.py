@@ -96,7 +96,7 @@ class Scorer:
             logits = self.model(mx.array(ids))[rows, last]
         else:
             logits = self.head(self.model.model(mx.array(ids))[rows, last])
-        found = logits[:, mx.array(list(tokens))].astype(mx.float32)
+        found: mx.array = logits[:, mx.array(list(tokens))].astype(mx.float32)
         mx.eval(found)
         return found
 
