@@ -14,9 +14,9 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The run to watch."""
 
     training: Annotated[Observed, Meta(description="the training's jobs")]
-    follow: Annotated[bool, Meta(description="go on until the run has ended; else report how it stands and end")] = (
-        False
-    )
+    follow: Annotated[
+        bool, Meta(description="go on until the run has ended; else report how it stands and end", extra=AMOUNT)
+    ] = False
     every: Annotated[int, Meta(ge=1, description="steps between rows", extra=AMOUNT)] = 10
     stall_factor: Annotated[
         float, Meta(gt=1, description="stalled is no step for this many times the median step's time")
