@@ -58,6 +58,7 @@ class Line:
 
 
 def span(text: object, style: str = "") -> Span:
+    """A span, cleaned."""
     return clean(str(text)), style
 
 
@@ -67,7 +68,7 @@ def line(*parts: Span | str, right: Iterable[Span | str] = (), key: Hashable = N
 
 
 def wrapped(text: str, width: int, style: str = "", indent: str = "", first: str | None = None) -> Iterator[Line]:
-    """The text on as many lines as it needs, broken at spaces; the first begins with ``first``, others with ``indent``."""
+    """The text on as many lines as it needs, broken at spaces; ``first`` stands before the first."""
     room = max(8, width - cell_len(indent))
     prefix = indent if first is None else first
     current = ""

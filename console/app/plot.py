@@ -13,7 +13,7 @@ from console.app.line import Line
 
 RAW, MEAN, CHECK = 1, 2, 3
 """Colour numbers that tell plotext's cells apart; the stylesheet says what they look like."""
-STYLE = {RAW: "dim", MEAN: "title", CHECK: "good"}
+STYLE = {RAW: "dim", MEAN: "accent", CHECK: "good"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def draw(train: Curve, checks: Curve, end: int, width: int, height: int, look: L
             figure.draw(signal.lines())
     for xs, ys in marks:
         figure.draw(figure.signal(xs, ys, marker=plotext.marker(look.check, CHECK)))
-    _rule(figure.ruler("x", "lower"), min(steps), max(end, max(steps), min(steps) + 1), width // 12, log=False)
+    _rule(figure.ruler("x", "lower"), min(steps), max(end, *steps, min(steps) + 1), width // 12, log=False)
     _rule(figure.ruler("y", "left"), low - margin, high + margin, max(2, height // 2), log=look.log)
     return [_line(row, look.ascii) for row in Text.from_ansi(figure.build().string()).split("\n")][:height]
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from console.conductor.view import JobView, View
+from console.journal.entries import Row, Waiver
 
 
 class Workspace(Protocol):
+    """The open workspace."""
+
     def view(self) -> View:
         """What to show now; the same object while nothing changed."""
 
@@ -18,28 +21,65 @@ class Workspace(Protocol):
 
 
 class Reading(Protocol):
-    """One sample of a host; what could not be had is None with a reason."""
+    """One sample of a host; what could not be had is None with a reason. Bytes, percent, °C, W."""
 
-    t: float
-    cpu_percent: float | None
-    cpu_reason: str
-    gpu_percent: float | None
-    gpu_reason: str
-    ram_used: int
-    ram_total: int
-    temperature_c: float | None
-    temperature_reason: str
-    watts: float | None
-    watts_reason: str
-    disk_free: int
+    @property
+    def t(self) -> float: ...
+
+    @property
+    def cpu_percent(self) -> float | None: ...
+
+    @property
+    def cpu_reason(self) -> str: ...
+
+    @property
+    def gpu_percent(self) -> float | None: ...
+
+    @property
+    def gpu_reason(self) -> str: ...
+
+    @property
+    def ram_used(self) -> int: ...
+
+    @property
+    def ram_total(self) -> int: ...
+
+    @property
+    def temperature_c(self) -> float | None: ...
+
+    @property
+    def temperature_reason(self) -> str: ...
+
+    @property
+    def watts(self) -> float | None: ...
+
+    @property
+    def watts_reason(self) -> str: ...
+
+    @property
+    def disk_free(self) -> int: ...
+
+
+class Telemetry(Protocol):
+    """What one host said of itself."""
+
+    @property
+    def history(self) -> Iterable[Reading]:
+        """Recent readings, oldest first."""
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since the last reading came; None before the first."""
 
 
 class Hosts(Protocol):
-    def readings(self, host: str) -> Sequence[Any]:
-        """The host's recent readings, oldest first; empty before the first one."""
+    """The hosts of the site."""
 
-    def state(self, host: str) -> Any:
-        """Whether the host answers, as a word."""
+    def readings(self, host: str) -> Telemetry:
+        """What the host was doing lately; asks it to tell from the first call on."""
+
+    def state(self, host: str) -> object:
+        """How things stand with the host, as a word."""
 
 
 class Service(Protocol):
@@ -54,25 +94,28 @@ class Service(Protocol):
     @property
     def hosts(self) -> Hosts: ...
 
-    async def start(self, task: str, sets: Mapping[str, object], resume: bool = True) -> list[str]: ...
+    async def start(
+        self, task: str, sets: Mapping[str, object] | None = None, *, again: bool = False, fresh: bool = False
+    ) -> list[str]: ...
 
-    async def stop(self, task: str) -> Any: ...
+    async def stop(self, task: str) -> list[str]: ...
 
-    def record(self, task: str, slug: str, value: Any) -> Any: ...
+    def record(self, task: str, slug: str, text: str) -> object: ...
 
-    def tick(self, task: str, deliverable: str, undo: bool = False) -> Any: ...
+    def tick(self, task: str, deliverable: str, *, undo: bool = False) -> None: ...
 
-    def decide(self, gate: str, outcome: Any, reason: str, waivers: Any = ()) -> Any: ...
+    def skip(self, task: str, reason: str) -> None: ...
 
-    def skip(self, task: str, reason: str) -> Any: ...
+    def decide(
+        self, gate: str, outcome: str, reason: str, waivers: Sequence[Waiver] = (), *, again: bool = False
+    ) -> str: ...
+
+    def command(self, task: str, sets: Mapping[str, object] | None = None) -> str: ...
 
     def events_file(self, job: JobView) -> Path: ...
 
-    def command(self, task: str, sets: Mapping[str, object]) -> str: ...
+    def rows(self, after: int = 0) -> Sequence[Row]: ...
 
-    def rows(self, after: int = 0) -> Iterable[Any]:
-        """The journal's rows past that sequence."""
+    async def reconcile(self) -> None: ...
 
-    async def reconcile(self) -> Any: ...
-
-    async def watch(self) -> Any: ...
+    def watch(self) -> AsyncIterator[int]: ...

@@ -27,7 +27,11 @@ def header(view: View, now: datetime.datetime, running: str, width: int, glyphs:
         return line(*name, right=[(dot.join(facts), ""), (f"    {time}", "dim")])
     facts = [running] if running else [f"day {view.day} of {view.plan.days}"]
     facts += [f"{view.done}/{view.total}", f"next {view.next_gate}" if view.next_gate else ""]
-    return line(*name, right=[(dot.join(filter(None, facts)), ""), (f"  {now:%H:%M} ", "dim")])
+    facts = [fact for fact in facts if fact]
+    room = width - sum(len(text) for text, _ in name) - len(time) - 2
+    while len(facts) > 1 and len(dot.join(facts)) > room:
+        facts.pop()
+    return line(*name, right=[(dot.join(facts), ""), (f"  {now:%H:%M} ", "dim")])
 
 
 def _asks(view: View) -> str:
@@ -40,16 +44,15 @@ def needs(view: View) -> list[Line]:
     """What needs a person, most pressing first; the cursor goes to the task or gate."""
     if not view.attention:
         return [line(("nothing now", "dim"))]
-    return [
-        line((id, "accent"), f"  {what}", key=("gate" if id in view.gates else "task", id)) for id, what in view.attention
-    ]
+    kind = {True: "gate", False: "task"}
+    return [line((id, "accent"), f"  {what}", key=(kind[id in view.gates], id)) for id, what in view.attention]
 
 
 def keys(bindings: Sequence[tuple[str, str]]) -> Line:
     """The footer: each key and what it does here."""
     parts: list[Span] = [(" ", "")]
     for key, does in bindings:
-        parts += [(key, "accent"), (f" {does}   ", "")]
+        parts += [(key, "accent"), (f" {does}  ", "")]
     return line(*parts)
 
 

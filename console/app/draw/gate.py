@@ -27,7 +27,7 @@ def lines(view: View, gate: GateView, width: int, glyphs: Glyphs, now: datetime.
         for criterion in aside:
             drawn += _criterion(criterion, columns, width)
     drawn.append(BLANK)
-    drawn += _evidence(gate, width, glyphs, now)
+    drawn += _evidence(gate, now)
     if gate.also_ran:
         drawn += wrapped(
             f"{', '.join(gate.also_ran)} also ran this work: a decision by the same person will say so", width, "warn"
@@ -61,7 +61,7 @@ def _row(columns: tuple[int, int, int], *cells: Span) -> Line:
     for place, (text, style) in enumerate(cells):
         room = (starts[place + 1] - starts[place] - 1) if place < 3 else 13
         fitted = line((text, style)).fitted(room, "…")
-        parts += [*fitted, (" ", "")]
+        parts += [*fitted, (" " if place < 3 else "", "")]
     return line(*parts)
 
 
@@ -90,7 +90,7 @@ def _criterion(criterion: CriterionView, columns: tuple[int, int, int], width: i
         yield from wrapped(f"waived: {criterion.waived}", width, "warn", indent)
 
 
-def _evidence(gate: GateView, width: int, glyphs: Glyphs, now: datetime.datetime) -> Iterator[Line]:
+def _evidence(gate: GateView, now: datetime.datetime) -> Iterator[Line]:
     seen: set[tuple[str, str]] = set()
     for criterion in gate.criteria:
         if not criterion.job or (criterion.job, criterion.task) in seen:
@@ -119,6 +119,8 @@ def why(view: View, gate: GateView, width: int) -> list[Line]:
         if job is not None:
             drawn.append(line(f"  job {job.id} on {job.host}, {job.operation}, {times.stamp(job.started)}"))
             for of, artefact, maker, sha256 in job.inputs:
-                drawn.append(line(("    from ", "dim"), f"{of} {artefact}", (f"  job {maker[:8]}  {sha256[:16]}…", "dim")))
+                drawn.append(
+                    line(("    from ", "dim"), f"{of} {artefact}", (f"  job {maker[:8]}  {sha256[:16]}…", "dim"))
+                )
         drawn.append(BLANK)
     return drawn

@@ -11,22 +11,22 @@ from console.app.draw import times
 from console.app.glyphs import Glyphs
 from console.app.line import Line, Span, line, wrapped
 from console.conductor import wording
-from console.conductor.view import GateView, JobView, ParameterView, RecordView, TaskView, View
+from console.conductor.view import GateView, JobView, ParameterView, RecordView, TaskState, TaskView, View
 
 BLANK = Line()
 VALUE_LIMIT = 160
 """Characters of a value in a table; the whole of it is in the report."""
 
 
-def title(task: TaskView, glyphs: Glyphs, now: datetime.datetime) -> tuple[str, str]:
-    """The border's texts: id and title, and the state by sign and word."""
+def title(task: TaskView, glyphs: Glyphs, now: datetime.datetime) -> str:
+    """The border's text: the state by sign and word, id and title."""
     job = task.job
-    word = task.state
+    word: str = task.state
     if task.state == "running" and job is not None and (since := times.age(job.started, now)):
         word = f"running {since}"
     if task.stale:
         word = f"{word}, stale"
-    return f"{task.id}  {task.title}", f"{glyphs.state[task.state]} {word}"
+    return f"{glyphs.state[task.state]} {word}  {task.id}  {task.title}"
 
 
 def lines(view: View, id: str, width: int, glyphs: Glyphs, command: str) -> list[Line]:
@@ -39,10 +39,10 @@ def lines(view: View, id: str, width: int, glyphs: Glyphs, command: str) -> list
     for why in task.stale:
         drawn += wrapped(f"stale: {why}", width, "warn", "  ", "! ")
     drawn += _gate(view.gates.get(task.gate), width)
-    drawn += _steps(view, task, width)
     drawn += _records(task, width, glyphs)
     drawn += _deliverables(task, width, glyphs)
-    drawn += _parameters(task, width)
+    drawn += _steps(view, task, width)
+    drawn += _parameters(task)
     if command:
         drawn += [BLANK, line(("Command", "head")), *wrapped(command, width, "", "    ", "  ")]
     drawn += _jobs(task, width, glyphs)
@@ -129,7 +129,7 @@ def _record(record: RecordView, column: int, glyphs: Glyphs) -> Line:
     shown, style = shown_value(record)
     beside: list[Span] = []
     if record.expected and record.met is not None:
-        beside = [(f"  {'as' if record.met else 'not as'} expected {record.expected}", "good" if record.met else "bad")]
+        beside = [(f"  {'meets' if record.met else 'misses'} {record.expected}", "good" if record.met else "bad")]
     elif record.expected:
         beside = [(f"  expected {record.expected}", "dim")]
     return line(
@@ -192,7 +192,7 @@ def _deliverables(task: TaskView, width: int, glyphs: Glyphs) -> Iterator[Line]:
         yield from shown[1:]
 
 
-def _parameters(task: TaskView, width: int) -> Iterator[Line]:
+def _parameters(task: TaskView) -> Iterator[Line]:
     if not task.parameters:
         return
     yield BLANK
@@ -226,12 +226,14 @@ def _jobs(task: TaskView, width: int, glyphs: Glyphs) -> Iterator[Line]:
     yield BLANK
     yield line(("Jobs", "head"))
     for job in reversed(task.jobs):
-        yield line("  ", (glyphs.state[_as_task(job)], _as_task(job)), f" {_job(job, glyphs)}", right=[(job.state, "dim")])
+        yield line(
+            "  ", (glyphs.state[_as_task(job)], _as_task(job)), f" {_job(job, glyphs)}", right=[(job.state, "dim")]
+        )
         if job.reason:
             yield from wrapped(job.reason, width, "dim", "    ")
 
 
-def _as_task(job: JobView) -> str:
+def _as_task(job: JobView) -> TaskState:
     return "ready" if job.state == "stopped" else job.state
 
 

@@ -35,7 +35,7 @@ def span(seconds: float) -> str:
         return f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
     if hours < 48:
-        return f"{hours} h {minutes:02}"
+        return f"{hours} h {minutes:02}" if minutes else f"{hours} h"
     return f"{hours // 24} d {hours % 24} h"
 
 

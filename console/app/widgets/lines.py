@@ -46,9 +46,15 @@ class Painter(Widget):
         base = self.rich_style
         segments = []
         for text, name in line.fitted(width, self.glyphs.ellipsis):
-            style = base + self.get_component_rich_style(f"line--{name}", partial=True) if name else base
+            style = base + self._named(f"line--{name}") if name else base
             segments.append(Segment(self.glyphs.plain(text), style + cursor if cursor else style))
         return Strip(segments).adjust_cell_length(width, base)
+
+    def _named(self, name: str) -> Style:
+        """A component's colours over this widget's background, and its text style; no background unless it sets one."""
+        whole = self.get_component_rich_style(name)
+        own = self.get_component_rich_style(name, partial=True)
+        return own + Style(color=whole.color if own.color else None, bgcolor=whole.bgcolor if own.bgcolor else None)
 
 
 class Bar(Painter):
@@ -56,7 +62,7 @@ class Bar(Painter):
 
     DEFAULT_CSS = "Bar { height: 1; }"
 
-    def __init__(self, lines: Sequence[Line] = (), *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, lines: Sequence[Line] = (), *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._lines = list(lines)
 
@@ -76,7 +82,7 @@ class Bar(Painter):
             return self._strip(self._lines[y], self.size.width)
         return Strip.blank(self.size.width, self.rich_style)
 
-    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
         return max(1, len(self._lines))
 
     @property
@@ -88,7 +94,7 @@ class LinesView(ScrollView, Painter, can_focus=True):
     """A scrolling pane of lines; where lines have keys, a cursor moves between them."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = COMPONENTS | {"lines--cursor", "lines--cursor-blurred"}
-    DEFAULT_CSS = "LinesView { overflow-x: hidden; scrollbar-size-vertical: 1; }"
+    DEFAULT_CSS = "LinesView { overflow-x: hidden; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "up", show=False),
         Binding("down", "move(1)", "down", show=False),
@@ -115,12 +121,12 @@ class LinesView(ScrollView, Painter, can_focus=True):
     class Chosen(Moved):
         """Enter or a click on the line under the cursor."""
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.lines: list[Line] = []
         self._width = 0
 
-    def produce(self, width: int) -> list[Line]:
+    def produce(self, width: int) -> list[Line]:  # noqa: ARG002
         """The lines to show at that width; a pane overrides this."""
         return self.lines
 
@@ -168,7 +174,7 @@ class LinesView(ScrollView, Painter, can_focus=True):
             self.scroll_to_region(Region(0, new, 1, 1), animate=False, force=True)
             self.post_message(self.Moved(self, self.key))
 
-    def on_resize(self, event: Resize) -> None:
+    def on_resize(self, _event: Resize) -> None:
         width = self.scrollable_content_region.width
         if width != self._width:
             self._width = width
@@ -192,7 +198,7 @@ class LinesView(ScrollView, Painter, can_focus=True):
         if row != self.cursor:
             return None
         name = "lines--cursor" if self.has_focus else "lines--cursor-blurred"
-        return self.get_component_rich_style(name, partial=True)
+        return self._named(name)
 
     def _keyed(self, start: int, step: int) -> int | None:
         y = start + step

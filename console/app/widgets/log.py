@@ -26,7 +26,7 @@ class LogPane(ScrollView, Painter, can_focus=True):
     """Follows until someone scrolls; End follows again."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = COMPONENTS
-    DEFAULT_CSS = "LogPane { overflow-x: hidden; scrollbar-size-vertical: 1; }"
+    DEFAULT_CSS = "LogPane { overflow-x: hidden; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "by(-1)", "up", show=False),
         Binding("down", "by(1)", "down", show=False),
@@ -38,7 +38,7 @@ class LogPane(ScrollView, Painter, can_focus=True):
         Binding("N", "next(-1)", "previous match", show=False),
     ]
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._source: Follower | None = None
         self._what = ""
@@ -142,10 +142,8 @@ class LogPane(ScrollView, Painter, can_focus=True):
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
-        if self._shown and new_value < old_value:
-            self._following = False
-        elif new_value >= self.max_scroll_y and not self._needle:
-            self._following = True
+        if not self._needle:
+            self._following = new_value >= self.max_scroll_y
         self._retitle()
 
     def action_by(self, step: int) -> None:
@@ -164,7 +162,7 @@ class LogPane(ScrollView, Painter, can_focus=True):
         self.refresh()
         self._retitle()
 
-    def on_resize(self, event: Resize) -> None:
+    def on_resize(self, _event: Resize) -> None:
         self.virtual_size = Size(self.scrollable_content_region.width, self._shown)
         if self._following:
             self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
@@ -201,6 +199,6 @@ class LogPane(ScrollView, Painter, can_focus=True):
     def plain(self) -> str:
         """The visible lines as text."""
         return "\n".join(
-            Segment.get_line_length(list(strip)) and strip.text.rstrip() or ""
+            (Segment.get_line_length(list(strip)) and strip.text.rstrip()) or ""
             for strip in (self.render_line(y) for y in range(self.size.height))
         )

@@ -28,11 +28,11 @@ class LossPane(Painter, can_focus=True):
         Binding("m", "marker", "blocks or dots"),
     ]
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._attempts: Sequence[Follower] = ()
         self._counts: tuple[int, ...] = ()
-        self._log = False
+        self._logarithmic = False
         self._dots = False
         self._lines: list[Line] = []
         self._tools: Any = None
@@ -47,9 +47,7 @@ class LossPane(Painter, can_focus=True):
 
     def show(self, attempts: Sequence[Follower]) -> None:
         """The followed attempts of a run, oldest first; draws if they say more than before."""
-        counts = tuple(
-            len(series.steps) for follower in attempts for series in follower.series.values()
-        )
+        counts = tuple(len(series.steps) for follower in attempts for series in follower.series.values())
         same = len(attempts) == len(self._attempts) and all(
             a is b for a, b in zip(attempts, self._attempts, strict=True)
         )
@@ -58,7 +56,7 @@ class LossPane(Painter, can_focus=True):
         self._attempts, self._counts = tuple(attempts), counts
         self._draw()
 
-    def _named(self, names: Sequence[str]) -> list[Any]:
+    def _series(self, names: Sequence[str]) -> list[Any]:
         return [next((f.series[n] for n in names if n in f.series), None) for f in self._attempts]
 
     def _draw(self) -> None:
@@ -72,10 +70,10 @@ class LossPane(Painter, can_focus=True):
         if self._tools is None or not self.size:
             return []
         curve, plot = self._tools.curve, self._tools.plot
-        train, checks = curve.fold(self._named(TRAIN)), curve.fold(self._named(CHECK))
+        train, checks = curve.fold(self._series(TRAIN)), curve.fold(self._series(CHECK))
         plain = self.glyphs is ASCII
         marker = "." if plain else "braille" if self._dots else "hd"
-        look = plot.Look(self._log, marker, "o" if plain else "◆", plain)
+        look = plot.Look(self._logarithmic, marker, "o" if plain else "◆", plain)
         progress = self._attempts[-1].progress if self._attempts else None
         end = progress.total if progress is not None and progress.unit.startswith("step") else 0
         drawn: list[Line] = plot.draw(train, checks, end, self.size.width, self.size.height - 1, look)
@@ -92,25 +90,26 @@ class LossPane(Painter, can_focus=True):
             said += [f"step {step:,}", f"loss {value:.4g}" if math.isfinite(value) else "loss not finite"]
             broken = sum(1 for v in train.values if not math.isfinite(v))
             said += [f"{broken:,} not finite"] if broken else []
+        ends = ending(self._attempts[-1]) if self._attempts else ""
+        said += [f"end ≈ {ends}"] if ends else []
         if checks.last is not None and math.isfinite(checks.last[1]):
             said.append(f"validation {checks.last[1]:.4g} at {checks.last[0]:,}")
         said += [f"{len(self._attempts)} attempts"] if len(self._attempts) > 1 else []
-        ends = ending(self._attempts[-1]) if self._attempts else ""
-        return dot.join([*said, *([f"end ≈ {ends}"] if ends else [])])
+        return dot.join(said)
 
     def _retitle(self) -> None:
         mean, check = ("━", "◆") if self.glyphs is not ASCII else ("-", "o")
-        self.entitle(f"Loss  {mean} mean  {check} validation", f"y {'linear' if self._log else 'log'}  m marks")
+        self.entitle(f"Loss  {mean} mean  {check} validation", f"y {'linear' if self._logarithmic else 'log'}  m marks")
 
     def action_log(self) -> None:
-        self._log = not self._log
+        self._logarithmic = not self._logarithmic
         self._draw()
 
     def action_marker(self) -> None:
         self._dots = not self._dots
         self._draw()
 
-    def on_resize(self, event: Resize) -> None:
+    def on_resize(self, _event: Resize) -> None:
         self._draw()
 
     def render_line(self, y: int) -> Strip:

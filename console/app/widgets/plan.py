@@ -21,7 +21,7 @@ class PlanPane(LinesView):
         Binding("left", "fold(False)", "fold", show=False),
     ]
 
-    def __init__(self, view: View, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, view: View, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.view = view
         self.live: Mapping[str, str] = {}
@@ -32,7 +32,7 @@ class PlanPane(LinesView):
         signs = self.glyphs.state
         self.entitle("Plan", f"{signs['ready']} ready  {signs['done']} done  {signs['locked']} locked")
 
-    def produce(self, width: int) -> list[Line]:
+    def produce(self, width: int) -> list[Line]:  # noqa: ARG002
         return plan.lines(self.view, self._opened, self.live, self.glyphs)
 
     def show(self, view: View, live: Mapping[str, str]) -> None:
@@ -73,7 +73,7 @@ class PlanPane(LinesView):
         else:
             super().action_choose()
 
-    def action_fold(self, open: bool) -> None:  # noqa: A002
+    def action_fold(self, open: bool) -> None:
         key = self.key
         if not isinstance(key, tuple):
             return

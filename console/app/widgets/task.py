@@ -13,23 +13,23 @@ from console.conductor.view import View
 class TaskPane(LinesView):
     """The cursor moves between typed records and deliverables."""
 
-    def __init__(self, view: View, task: str, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, view: View, task: str, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.view = view
-        self.task = task
+        self.chosen = task
         self.command = ""
 
     def produce(self, width: int) -> list[Line]:
-        if self.task not in self.view.tasks:
+        if self.chosen not in self.view.tasks:
             return []
-        return drawing.lines(self.view, self.task, width, self.glyphs, self.command)
+        return drawing.lines(self.view, self.chosen, width, self.glyphs, self.command)
 
     def show(self, view: View, task: str, command: str, now: datetime.datetime) -> None:
         """A task at one moment; another task starts at its top."""
-        other = task != self.task
-        self.view, self.task, self.command = view, task, command
+        other = task != self.chosen
+        self.view, self.chosen, self.command = view, task, command
         if task in view.tasks:
-            self.entitle(*drawing.title(view.tasks[task], self.glyphs, now))
+            self.entitle(drawing.title(view.tasks[task], self.glyphs, now))
         if other:
             self.scroll_to(y=0, animate=False)
             self.set_reactive(LinesView.cursor, -1)

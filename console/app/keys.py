@@ -1,0 +1,51 @@
+"""The keys and what they do: the one list that bindings, footer and help are made from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.binding import Binding, BindingType
+
+if TYPE_CHECKING:
+    from console.app.screens.console import ConsoleScreen
+
+CONSOLE: list[BindingType] = [
+    Binding("r", "app.verb('run')", "run", tooltip="run this task: shows its parameters first"),
+    Binding("s", "app.verb('stop')", "stop", tooltip="ask this task's job to checkpoint and end"),
+    Binding("space", "app.verb('tick')", "tick", tooltip="tick a deliverable, or take the tick back"),
+    Binding("e", "app.verb('record')", "record", tooltip="write a value that you measured"),
+    Binding("g", "app.verb('gate')", "gate", tooltip="this task's gate, or the next one"),
+    Binding("x", "app.verb('skip')", "skip", show=False, tooltip="leave out an optional task"),
+    Binding("slash", "find", "find", key_display="/", tooltip="find in the plan, or in the log"),
+    Binding("n", "next(1)", "next match", show=False),
+    Binding("N", "next(-1)", "previous match", show=False),
+    Binding("l", "turn('log')", "log", tooltip="the job's log"),
+    Binding("p", "turn('loss')", "plot", tooltip="the job's loss"),
+    Binding("h", "turn('hosts')", "hosts", tooltip="the hosts' readings"),
+    Binding("t", "turn('task')", "task", show=False, tooltip="the task's pane"),
+    Binding("z", "zoom", "zoom", show=False, tooltip="one pane at a time, and back"),
+    Binding("tab", "round(1)", "next pane", show=False),
+    Binding("shift+tab", "round(-1)", "previous pane", show=False),
+    Binding("escape", "back", "back to the plan", show=False),
+    Binding("c", "app.verb('copy')", "copy", show=False, tooltip="copy the command that does the same"),
+    Binding("j", "app.journal", "journal", tooltip="everything that happened, row by row"),
+    Binding("ctrl+p", "app.command_palette", "commands", show=False, tooltip="go to a task, or do anything by name"),
+    Binding("question_mark", "app.keys", "help", key_display="?"),
+    Binding("q", "app.leave", "leave", tooltip="leave the console; jobs go on"),
+]
+
+
+def displayed(binding: Binding) -> str:
+    """How a key is called: ``/``, ``shift+tab``, ``space``."""
+    return binding.key_display or binding.key.replace("question_mark", "?").replace("slash", "/").replace(",", " ")
+
+
+def footer(screen: ConsoleScreen) -> list[tuple[str, str]]:
+    """The keys for the last line; all of them are in the help."""
+    common = [b for b in CONSOLE if isinstance(b, Binding) and b.show]
+    names = {"leave": "leave (jobs go on)"} if screen.size.width >= 110 else {}
+    shown = [(displayed(b), names.get(b.description, b.description)) for b in common]
+    if screen.size.width < 100:
+        shown = [(key, does) for key, does in shown if does not in ("record", "plot", "hosts", "journal")]
+        shown.insert(-2, ("tab", "pane"))
+    return shown

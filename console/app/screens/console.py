@@ -1,0 +1,300 @@
+"""The console's screen: the plan on the left, the chosen task with its loss and log on the right."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.events import Resize
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Input
+
+from console.app import keys
+from console.app.draw import bars, hosts
+from console.app.glyphs import ASCII
+from console.app.widgets.lines import Bar, LinesView
+from console.app.widgets.log import LogPane
+from console.app.widgets.loss import LossPane
+from console.app.widgets.plan import PlanPane
+from console.app.widgets.side import HostsPane, NeedsPane
+from console.app.widgets.task import TaskPane
+from console.conductor.view import View
+
+if TYPE_CHECKING:
+    from console.app.app import ConsoleApp
+
+PANES = ("plan", "task", "log", "loss", "hosts")
+WIDE, HIGH = 100, 30
+"""Below either, one pane is shown at a time."""
+SETTLE = 0.12
+"""Seconds after the cursor's last move before another task's files are opened."""
+
+
+class ConsoleScreen(Screen[None]):
+    """Composes the panes and says which are seen; what they show comes from the app's `View`."""
+
+    AUTO_FOCUS = "#plan"
+    BINDINGS: ClassVar[list[BindingType]] = keys.CONSOLE
+    app: ConsoleApp
+
+    def __init__(self, view: View) -> None:
+        super().__init__()
+        self.view = view
+        self.chosen = _first(view)
+        self._pane = "plan"
+        self._zoomed = False
+        self._shows_hosts = False
+        self._finding = ""
+
+    def compose(self) -> ComposeResult:
+        yield Bar(id="header")
+        with Horizontal(id="body"):
+            with Vertical(id="left"):
+                yield PlanPane(self.view, id="plan")
+                yield NeedsPane(self.view, id="needs")
+            with Vertical(id="right"):
+                yield TaskPane(self.view, self.chosen, id="task")
+                yield LossPane(id="loss")
+                yield LogPane(id="log")
+                yield HostsPane(self.view, id="hosts")
+        yield Input(placeholder="find, enter; n and N go on", id="find", select_on_focus=False)
+        yield Bar(id="strip")
+        yield Bar(id="keys")
+
+    def on_mount(self) -> None:
+        plain = self.app.glyphs is ASCII
+        for pane in self.query("#plan, #needs, #task, #loss, #log, #hosts"):
+            pane.add_class("pane")
+            pane.set_class(plain, "-ascii")
+        self.query_one("#find", Input).cursor_blink = False
+        self._arrange()
+        plan = self.query_one(PlanPane)
+        plan.call_after_refresh(plan.go, self.chosen)
+        self.show(self.view)
+
+    def show(self, view: View) -> None:
+        """Another moment of the workspace: every pane repaints the rows that differ."""
+        self.view = view
+        self.app.feeds.want(view, self.chosen)
+        self.query_one(PlanPane).show(view, self.app.feeds.live(view))
+        self.query_one(NeedsPane).show(view)
+        self._show_task()
+        self.show_feeds()
+        self.show_bars()
+
+    def show_feeds(self) -> None:
+        """What the followed jobs said since the last time."""
+        feeds = self.app.feeds
+        plan = self.query_one(PlanPane)
+        live = feeds.live(self.view)
+        if live != plan.live:
+            plan.show(self.view, live)
+        self.query_one(LogPane).show(*feeds.latest(self.view, self.chosen))
+        attempts = feeds.attempts(self.view, self.chosen)
+        self.query_one(LossPane).show(attempts)
+        curve = any("loss" in follower.series for follower in attempts)
+        self.query_one(LossPane).set_class(curve, "-curve")
+        self._arrange()
+        self._show_header()
+
+    def show_bars(self) -> None:
+        """Time, hosts and keys; rows that are the same are not repainted."""
+        self._show_header()
+        self.query_one("#keys", Bar).show([bars.keys(keys.footer(self))])
+        self.show_hosts()
+
+    def show_hosts(self) -> None:
+        """The hosts' readings."""
+        heard = self.app.heard()
+        strip = hosts.strip(self.view, heard, self.size.width, self.app.glyphs)
+        self.query_one("#strip", Bar).show([strip])
+        self.query_one(HostsPane).show(self.view, heard)
+
+    def _show_header(self) -> None:
+        app = self.app
+        running = app.feeds.running(self.view)
+        told = bars.header(self.view, app.now(), running, self.size.width, app.glyphs, app.service.operator)
+        self.query_one("#header", Bar).show([told])
+
+    def _show_task(self) -> None:
+        app = self.app
+        command = app.service.command(self.chosen, {}) if self.chosen in self.view.tasks else ""
+        self.query_one(TaskPane).show(self.view, self.chosen, command, app.now())
+
+    def show_minute(self) -> None:
+        """The clock, and how long things have been going on."""
+        self._show_header()
+        self._show_task()
+
+    def plotting(self, tools: Any) -> None:
+        """The plotting modules came."""
+        self.query_one(LossPane).ready(tools)
+
+    @property
+    def task_key(self) -> Hashable:
+        """What the cursor of the task's pane stands on."""
+        return self.query_one(TaskPane).key
+
+    def seek(self, key: Hashable) -> None:
+        """Puts the cursor of the task's pane there."""
+        self.query_one(TaskPane).seek(key)
+
+    def choose(self, task: str) -> None:
+        """Another task in the panes; its files are opened once the cursor rests."""
+        if task == self.chosen or task not in self.view.tasks:
+            return
+        self.chosen = task
+        self._show_task()
+        self.set_timer(SETTLE, lambda: self._settle(task))
+
+    def _settle(self, task: str) -> None:
+        if task == self.chosen:
+            self.app.feeds.want(self.view, task)
+            self.app.feed()
+            self.show_feeds()
+
+    def go(self, task: str) -> None:
+        """Shows a task wherever it stands in the plan."""
+        self.choose(task)
+        self.query_one(PlanPane).go(task)
+
+    @property
+    def one(self) -> bool:
+        """Whether one pane is shown at a time: on a small terminal, or zoomed."""
+        return self._zoomed or self.size.width < WIDE or self.size.height < HIGH
+
+    @property
+    def pane(self) -> str:
+        """The pane that keys go to."""
+        return self._pane
+
+    def _arrange(self) -> None:
+        """Shows and hides panes; sizes come from the stylesheet."""
+        one = self.one
+        self.set_class(one, "-one")
+        left = not one or self._pane == "plan"
+        curve = self.query_one(LossPane).has_class("-curve")
+        has_log = bool(self.app.feeds.latest(self.view, self.chosen)[1]) or self._pane == "log"
+        seen = {
+            "left": left,
+            "right": not one or not left,
+            "task": self._pane == "task" if one else not self._shows_hosts,
+            "log": self._pane == "log" if one else has_log and not self._shows_hosts,
+            "loss": self._pane == "loss" if one else curve and not self._shows_hosts,
+            "hosts": self._pane == "hosts" if one else self._shows_hosts,
+        }
+        for name, shown in seen.items():
+            widget = self.query_one(f"#{name}", Widget)
+            if widget.display is not shown:
+                widget.display = shown
+
+    def turn(self, pane: str) -> None:
+        """Brings a pane up and gives it the keys."""
+        self._pane = pane
+        if pane != "plan":
+            self._shows_hosts = pane == "hosts"
+        self._arrange()
+        widget = self.query_one(f"#{pane}", Widget)
+        widget.focus()
+        if isinstance(widget, HostsPane):
+            widget.rebuild()
+        self.show_bars()
+
+    def action_turn(self, pane: str) -> None:
+        self.turn(pane)
+
+    def action_round(self, step: int) -> None:
+        panes = [p for p in PANES if self.one or p != "loss" or self.query_one(LossPane).display]
+        place = panes.index(self._pane) if self._pane in panes else 0
+        self.turn(panes[(place + step) % len(panes)])
+
+    def action_zoom(self) -> None:
+        self._zoomed = not self._zoomed
+        self.turn(self._pane)
+
+    def action_back(self) -> None:
+        if self.query_one("#find", Input).display:
+            self._close_find()
+            return
+        self._zoomed = False
+        self._shows_hosts = False
+        self.turn("plan")
+
+    def action_find(self) -> None:
+        find = self.query_one("#find", Input)
+        find.display = True
+        find.value = ""
+        find.focus()
+
+    def _close_find(self) -> None:
+        self.query_one("#find", Input).display = False
+        self.query_one(f"#{self._pane}", Widget).focus()
+
+    @on(Input.Submitted, "#find")
+    def _find(self, event: Input.Submitted) -> None:
+        event.stop()
+        self._close_find()
+        self._finding = event.value.strip()
+        if self._pane == "log":
+            self.query_one(LogPane).find(self._finding)
+        elif self._finding:
+            self._find_task(1, first=True)
+
+    def action_next(self, step: int) -> None:
+        if self._finding and self._pane != "log":
+            self._find_task(step)
+
+    def _find_task(self, step: int, *, first: bool = False) -> None:
+        plan = self.query_one(PlanPane)
+        id, place, count = plan.find(self._finding, "" if first else self.chosen, step)
+        plan.entitle("Plan", f"{place} of {count}  n N" if count else f"no task has {self._finding}")
+        if id:
+            self.go(id)
+
+    @on(LinesView.Moved, "#plan")
+    def _moved(self, event: LinesView.Moved) -> None:
+        if isinstance(event.key, tuple) and event.key[0] == "task":
+            self.choose(event.key[1])
+
+    @on(LinesView.Chosen, "#plan")
+    def _chosen(self) -> None:
+        self.turn("task")
+
+    @on(LinesView.Chosen, "#needs")
+    def _needed(self, event: LinesView.Chosen) -> None:
+        if isinstance(event.key, tuple):
+            kind, id = event.key
+            task = self.view.gates[id].task if kind == "gate" else id
+            self.go(task)
+            self.turn("task")
+            if kind == "gate":
+                self.app.verbs.gate(task)
+
+    @on(LinesView.Chosen, "#task")
+    def _acted(self, event: LinesView.Chosen) -> None:
+        self.app.verbs.act(self.chosen, event.key)
+
+    def on_descendant_focus(self) -> None:
+        focused = self.focused
+        if focused is not None and focused.id in PANES and focused.id != self._pane:
+            self._pane = focused.id
+            self._arrange()
+        self.query_one("#keys", Bar).show([bars.keys(keys.footer(self))])
+
+    def on_resize(self, _event: Resize) -> None:
+        self._arrange()
+        self.show_bars()
+
+
+def _first(view: View) -> str:
+    """Where to begin: what runs, else what failed or is ready, else the first task."""
+    for state in ("running", "failed", "lost", "ready"):
+        found = next((task.id for task in view.tasks.values() if task.state == state), None)
+        if found:
+            return found
+    return next(iter(view.tasks), "")

@@ -1,0 +1,103 @@
+"""The journal, row by row, the newest last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import msgspec
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from console.app.draw import times
+from console.app.line import Line, line
+from console.app.widgets.lines import Bar, LinesView
+from console.journal.entries import Row
+
+if TYPE_CHECKING:
+    from console.app.app import ConsoleApp
+
+KEPT = 20_000
+"""Newest rows shown; the audit reads them all."""
+
+
+class Rows(LinesView):
+    """One line a row; enter shows the whole of it."""
+
+    def __init__(self) -> None:
+        super().__init__(id="rows")
+        self._rows: dict[int, Row] = {}
+        self._drawn: list[Line] = []
+
+    def take(self, rows: list[Row]) -> None:
+        """Adds rows at the end; the cursor goes along if it stood on the last."""
+        if not rows:
+            return
+        following = self.cursor < 0 or self.cursor == len(self.lines) - 1
+        for row in rows:
+            self._rows[row.sequence] = row
+            self._drawn.append(_line(row))
+        self._drawn = self._drawn[-KEPT:]
+        self.entitle("Journal", f"{len(self._drawn):,} rows")
+        self.rebuild()
+        if following:
+            self.call_after_refresh(self.action_edge, 1)
+
+    def row(self, sequence: int) -> Row:
+        return self._rows[sequence]
+
+    def produce(self, width: int) -> list[Line]:  # noqa: ARG002
+        return self._drawn
+
+
+class JournalScreen(Screen[None]):
+    """Everything that happened; rows that others write appear as they come."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,j,q", "dismiss", "back")]
+    app: ConsoleApp
+
+    def compose(self) -> ComposeResult:
+        rows = Rows()
+        rows.add_class("pane")
+        yield rows
+        yield Bar([line((" enter ", "accent"), "whole row   ", ("escape ", "accent"), "back")], id="keys")
+
+    def on_mount(self) -> None:
+        self.seen = 0
+        self.update()
+
+    def update(self) -> None:
+        """Reads the rows that came since the last time."""
+        rows = list(self.app.service.rows(self.seen))
+        if rows:
+            self.seen = rows[-1].sequence
+            self.query_one(Rows).take(rows)
+
+    def on_lines_view_chosen(self, event: LinesView.Chosen) -> None:
+        from console.app.screens.text import TextScreen
+
+        row = self.query_one(Rows).row(int(str(event.key)))
+        text = msgspec.json.format(msgspec.json.encode(row), indent=2).decode()
+        lines = [line(part) for part in text.split("\n")]
+        self.app.push_screen(TextScreen(f"Row {row.sequence}", lambda _: lines))
+
+
+def _line(row: Row) -> Line:
+    data = msgspec.to_builtins(row.entry)
+    kind = data.pop("kind", "")
+    facts = "  ".join(f"{name} {_short(value)}" for name, value in data.items() if value not in ("", [], {}, None))
+    return line(
+        (f"{row.sequence:>6}  ", "dim"),
+        (f"{times.stamp(row.time)}  ", "dim"),
+        (f"{row.operator:12}  ", "typed"),
+        (f"{kind:14}  ", "title"),
+        facts,
+        key=row.sequence,
+    )
+
+
+def _short(value: object) -> str:
+    if isinstance(value, list | dict):
+        return f"({len(value)})"
+    text = str(value)
+    return text if len(text) <= 48 else f"{text[:47]}…"

@@ -1,0 +1,185 @@
+"""The conductor's verbs as keys reach them: ask what is missing, do it, say what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from console.app.screens.ask import Ask, AskScreen, ConfirmScreen
+from console.app.screens.gate import Decision, GateScreen
+from console.app.screens.run import RunScreen
+from console.conductor.errors import Refused
+from console.conductor.view import TaskView
+
+if TYPE_CHECKING:
+    from console.app.app import ConsoleApp
+
+
+class Verbs:
+    """One for the app; every verb acts on the task that the console's screen shows."""
+
+    def __init__(self, app: ConsoleApp) -> None:
+        self._app = app
+
+    @property
+    def _task(self) -> TaskView | None:
+        return self._app.view.tasks.get(self._app.console_screen.chosen)
+
+    def do(self, name: str) -> None:
+        """A verb by name, as bindings and the palette give it."""
+        verbs: Mapping[str, Callable[[TaskView], None]] = {
+            "run": self.run,
+            "stop": self.stop,
+            "tick": self.tick,
+            "record": self.record,
+            "skip": self.skip,
+            "copy": self.copy,
+            "gate": lambda task: self.gate(task.id),
+        }
+        if (task := self._task) is not None:
+            verbs[name](task)
+
+    def act(self, task: str, key: Hashable) -> None:
+        """What enter does on a line of the task's pane."""
+        held = self._app.view.tasks.get(task)
+        if held is not None and isinstance(key, tuple):
+            kind, name = key
+            if kind == "deliverable":
+                self._tick(held, name)
+            else:
+                self._ask_record(held, name)
+
+    def run(self, task: TaskView) -> None:
+        if not task.operation:
+            self._refuse(f"{task.id} has no operation: a person does it (space ticks, e records, g decides)")
+            return
+        if task.state in ("locked", "running", "skipped"):
+            self._refuse(f"{task.id} is {task.state}{': ' if task.why else ''}{'; '.join(task.why)}")
+            return
+        self._app.push_screen(RunScreen(task), lambda ids: self._started(task, ids))
+
+    def _started(self, task: TaskView, ids: Sequence[str] | None) -> None:
+        if ids:
+            self._app.say(f"{task.id} started: job {', '.join(id[:8] for id in ids)}")
+            self._app.look()
+
+    def stop(self, task: TaskView) -> None:
+        if task.state != "running":
+            self._refuse(f"{task.id} is {task.state}: nothing to stop")
+            return
+        later = "it can be continued" if task.resumable else "it can't be continued, only started anew"
+        told = f"Ask {task.id} to checkpoint and end? The job saves what it has; {later}."
+
+        def confirmed(yes: bool | None) -> None:
+            if yes:
+                self._app.later(self._awaited(self._app.service.stop(task.id), f"{task.id} was asked to end"))
+
+        self._app.push_screen(ConfirmScreen(f"Stop {task.id}", told, "Stop", "Leave it"), confirmed)
+
+    async def _awaited(self, asked: Awaitable[object], told: str) -> None:
+        try:
+            await asked
+        except Refused as refused:
+            self._refuse(str(refused))
+            return
+        self._app.say(told)
+        self._app.look()
+
+    def tick(self, task: TaskView) -> None:
+        """On a deliverable ticks it; elsewhere goes to the task's first one."""
+        screen = self._app.console_screen
+        key = screen.task_key
+        if screen.pane == "task" and isinstance(key, tuple) and key[0] == "deliverable":
+            self._tick(task, key[1])
+        elif task.deliverables:
+            screen.turn("task")
+            unticked = next((d for d in task.deliverables if not d.ticked_by), task.deliverables[0])
+            screen.seek(("deliverable", unticked.id))
+        else:
+            self._refuse(f"{task.id} has no deliverables")
+
+    def _tick(self, task: TaskView, id: str) -> None:
+        item = next((d for d in task.deliverables if d.id == id), None)
+        if item is None:
+            return
+        if not item.ticked_by and not item.may_tick and item.why_not:
+            self._refuse(f"not yet: {item.why_not}")
+            return
+        self._try(lambda: self._app.service.tick(task.id, id, undo=bool(item.ticked_by)))
+
+    def record(self, task: TaskView) -> None:
+        screen = self._app.console_screen
+        key = screen.task_key
+        typed = [record for record in task.records if record.typed]
+        if screen.pane == "task" and isinstance(key, tuple) and key[0] == "record":
+            self._ask_record(task, key[1])
+        elif typed:
+            empty = next((record for record in typed if record.value is None), typed[0])
+            self._ask_record(task, empty.slug)
+        else:
+            self._refuse(f"{task.id} has no record that a person types")
+
+    def _ask_record(self, task: TaskView, slug: str) -> None:
+        record = next((r for r in task.records if r.slug == slug), None)
+        if record is None:
+            return
+        said = [f"expected {record.expected}"] if record.expected else []
+        said += [f"now {record.value}, by {record.source}"] if record.value is not None else []
+        label = f"{record.label}{f' in {record.unit}' if record.unit else ''}"
+        ask = Ask(f"{task.id}  record", label, "; ".join(said), "It is marked as typed by you, for ever.")
+        self._app.push_screen(AskScreen(ask, lambda text: self._done(lambda: self._record(task.id, slug, text))))
+
+    def _record(self, task: str, slug: str, text: str) -> None:
+        self._app.service.record(task, slug, text)
+
+    def skip(self, task: TaskView) -> None:
+        if not task.optional:
+            self._refuse(f"{task.id} is not optional: it can't be skipped")
+            return
+        ask = Ask(f"{task.id}  skip", "reason", task.title, "A skipped task stays in the journal with its reason.")
+        self._app.push_screen(AskScreen(ask, lambda text: self._done(lambda: self._app.service.skip(task.id, text))))
+
+    def copy(self, task: TaskView) -> None:
+        command = self._app.service.command(task.id, {})
+        if not command:
+            self._refuse(f"{task.id} has no command")
+            return
+        self._app.copy_to_clipboard(command)
+        self._app.say(f"copied: {command}")
+
+    def gate(self, task: str) -> None:
+        """The task's gate, or the next one of the plan."""
+        view = self._app.view
+        held = view.tasks.get(task)
+        id = held.gate if held is not None and held.gate else view.next_gate
+        if id not in view.gates:
+            self._refuse("no gate is left to decide")
+            return
+        self._app.push_screen(GateScreen(id, self._decide))
+
+    def _decide(self, decision: Decision) -> str:
+        """Returns "" once it is written, else why not."""
+        again = self._app.view.gates[decision.gate].decision is not None
+        fault = self._done(
+            lambda: self._app.service.decide(
+                decision.gate, decision.outcome, decision.reason, decision.waivers(), again=again
+            )
+        )
+        if not fault:
+            self._app.say(f"{decision.gate}: {decision.outcome.upper()} is decided")
+        return fault
+
+    def _try(self, write: Callable[[], object]) -> None:
+        if fault := self._done(write):
+            self._refuse(fault)
+
+    def _done(self, write: Callable[[], object]) -> str:
+        try:
+            write()
+        except Refused as refused:
+            return str(refused)
+        self._app.look()
+        return ""
+
+    def _refuse(self, why: str) -> None:
+        self._app.say(why, bad=True)
