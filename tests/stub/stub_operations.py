@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from operations import job
 from operations.contract import AMOUNT, Artefact, Kind, Measure, Observed, Operation, Output, Refusal
 from operations.files import write_atomic
 
@@ -88,17 +89,18 @@ class WatchParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def watch(context, parameters: WatchParameters) -> None:
     """Every tenth link, to the last event of the run's latest job."""
-    path = context.observed(parameters.jobs.jobs[-1]) / "events.jsonl"
-    ended = False
-    with path.open("rb") as stream:
-        while not ended and not context.stopping:
+    directory = context.observed(parameters.jobs.jobs[-1])
+    with (directory / job.EVENTS).open("rb") as stream:
+        while not context.stopping:
+            alive = job.state(directory) == "running"
             line = stream.readline()
             if not line.endswith(b"\n"):
+                if not alive:
+                    break
                 stream.seek(-len(line), os.SEEK_CUR)
                 time.sleep(0.01)  # the observed job writes at its own pace
                 continue
             event = json.loads(line)
-            ended = event["type"] == "finished"
             if event["type"] == "metric" and event["step"] % 10 == 0:
                 context.measure("seen", event["value"], step=event["step"])
     context.measure("attempts", len(parameters.jobs.jobs))
