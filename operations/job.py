@@ -38,7 +38,7 @@ LAUNCH_SECONDS = 60.0
 STOP = "stop"
 """Its appearance in the job's directory asks the job to checkpoint and end."""
 
-JobId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+JobId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")]
 JobState: TypeAlias = Literal["running", "finished", "dead", "absent"]
 """``finished`` has a last event; ``dead`` has none and nobody who could write one."""
 
