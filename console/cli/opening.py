@@ -58,6 +58,10 @@ def open_(arguments: argparse.Namespace) -> int:
         arguments.workspace = rehearsal_workspace()
         if not (arguments.workspace / JOURNAL).exists():
             make(arguments.workspace, arguments).close()
-    from console.app.main import run
+    from console.app.app import ConsoleApp
 
-    return run(conductor(arguments), read_only=arguments.read_only)
+    verbs = conductor(arguments)
+    if arguments.read_only:
+        verbs.operator = ""
+    ConsoleApp(verbs).run()
+    return 0
