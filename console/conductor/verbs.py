@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import os
 import pwd
 import shlex
@@ -25,6 +26,7 @@ from console.journal.store import Build
 from console.plan.types import Record, Task
 from console.text import clean
 
+_YES_NO = {"yes": True, "true": True, "y": True, "no": False, "false": False, "n": False}
 _NO_NAME = "no name, no write: set GLADIATOR_OPERATOR or give --operator NAME"
 
 
@@ -202,14 +204,19 @@ def waiver(criterion: str, reason: str, until: str) -> Waiver:
 
 
 def _parsed(name: str, asked: Record, text: str) -> Scalar:
-    """A number where the text is one or the record has a unit, else the cleaned text."""
+    """What was typed, as the record asks for it: yes or no, a number, or text."""
     cleaned = clean(text).strip()
     if not cleaned:
         raise BadInput(f"{name}: nothing was given")
     expect = asked.expect
-    numeric = bool(asked.unit) or (
-        expect is not None and any(b is not None for b in (expect.at_least, expect.at_most, expect.above, expect.below))
-    )
+    if expect is not None and isinstance(expect.equals, bool):
+        try:
+            return _YES_NO[cleaned.lower()]
+        except KeyError:
+            raise BadInput(f"{name}: {cleaned!r} is neither yes nor no") from None
+    bounds = (expect.at_least, expect.at_most, expect.above, expect.below) if expect else ()
+    if not asked.unit and all(bound is None for bound in bounds):
+        return cleaned
     plain = cleaned.replace(",", "")
     try:
         return int(plain)
@@ -218,9 +225,7 @@ def _parsed(name: str, asked: Record, text: str) -> Scalar:
     try:
         found = float(plain)
     except ValueError:
-        found = float("nan")
-    if found - found == 0:
-        return found
-    if numeric:
+        found = math.nan
+    if not math.isfinite(found):
         raise BadInput(f"{name}: {cleaned!r} is no number{f' of {asked.unit}' if asked.unit else ''}")
-    return cleaned
+    return found
