@@ -52,6 +52,7 @@ class ConsoleApp(App[None]):
         self._background: set[asyncio.Task[Any]] = set()
         self._minute = ""
         self._asks = False
+        self.plotting = False
         if "TEXTUAL_THEME" not in environ:
             self.theme = theme(environ)
 
@@ -97,6 +98,7 @@ class ConsoleApp(App[None]):
         from console.app import tools
 
         self.console_screen.plotting(await asyncio.to_thread(tools.load))
+        self.plotting = True
 
     async def _watch(self) -> None:
         """Follows the open jobs for as long as the app runs; what ends up in the journal shows by itself."""

@@ -78,11 +78,17 @@ ASCII = Glyphs(
 )
 
 
+_BARE = {"C", "POSIX"}
+
+
 def for_terminal(environ: Mapping[str, str] = os.environ) -> Glyphs:
     """Unicode where the locale's encoding has it and the terminal is not Linux's text console, else ASCII."""
     if environ.get("TERM") in {"linux", "dumb", "vt100", "vt220"}:
         return ASCII
-    name = next((environ[key] for key in ("LC_ALL", "LC_CTYPE", "LANG") if environ.get(key)), "")
+    names = [environ.get(key, "") for key in ("LC_ALL", "LC_CTYPE", "LANG")]
+    if names[0] in _BARE or (not names[0] and names[2] in _BARE):  # the interpreter itself sets LC_CTYPE there
+        return ASCII
+    name = next(filter(None, names), "")
     encoding = name.partition(".")[2].partition("@")[0] or locale.getpreferredencoding(False)
     try:
         return UNICODE if codecs.lookup(encoding).name == "utf-8" else ASCII

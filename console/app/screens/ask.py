@@ -22,6 +22,17 @@ def said(text: str) -> Content:
     return Content(clean(text))
 
 
+class Fault(Static):
+    """What is wrong, at the place where it is wrong; takes no room while nothing is."""
+
+    DEFAULT_CSS = "Fault { display: none; height: auto; color: $error; }"
+
+    def tell(self, text: str) -> None:
+        """Says it, or with "" takes it back."""
+        self.update(said(text))
+        self.display = bool(text)
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """What a dialog asks: its title, the field's label, what is known, and a note."""
@@ -50,7 +61,7 @@ class AskScreen(ModalScreen[bool]):
             if self._ask.known:
                 yield Static(said(self._ask.known), classes="faint")
             yield Input(id="text", compact=True)
-            yield Static("", id="fault", classes="fault")
+            yield Fault()
             yield Static(said(f"{self._ask.note} Enter writes it, escape does not."), classes="faint")
 
     def on_mount(self) -> None:
@@ -60,7 +71,7 @@ class AskScreen(ModalScreen[bool]):
     def _submitted(self, event: Input.Submitted) -> None:
         fault = self._write(event.value)
         if fault:
-            self.query_one("#fault", Static).update(said(fault))
+            self.query_one(Fault).tell(fault)
         else:
             self.dismiss(True)
 

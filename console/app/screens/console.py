@@ -223,6 +223,8 @@ class ConsoleScreen(Screen[None]):
             return
         self._zoomed = False
         self._shows_hosts = False
+        self._finding = ""
+        self.query_one(PlanPane).entitle_plain()
         self.turn("plan")
 
     def action_find(self) -> None:

@@ -15,7 +15,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Checkbox, Input, Static
 
 from console.app.draw.task import amount
-from console.app.screens.ask import said
+from console.app.screens.ask import Fault, said
 from console.conductor.errors import Refused
 from console.conductor.view import ParameterView, TaskView
 
@@ -50,12 +50,12 @@ class RunScreen(ModalScreen[list[str]]):
             with VerticalScroll(id="fields"):
                 for id, parameter in self._fields.items():
                     yield from self._field(id, parameter)
-            yield Static("", id="fault", classes="fault")
+            yield Fault(id="fault")
             yield Static(said(self.app.service.command(task.id, {})), id="command", classes="faint")
             if task.resumable:
                 yield Checkbox(said("continue the interrupted attempt"), True, id="resume", compact=True)
             with Horizontal(classes="buttons"):
-                yield Static(said("escape leaves"), classes="faint")
+                yield Static(said("up and down go between fields, escape leaves"), classes="faint hint")
                 yield Button(said("Run (ctrl+r)"), id="run", variant="primary", compact=True)
 
     def _field(self, id: str, parameter: ParameterView) -> Iterator[Static | Input | Horizontal]:
@@ -71,7 +71,7 @@ class RunScreen(ModalScreen[list[str]]):
             yield Static(said(_beside(parameter)), classes="beside")
         if parameter.about:
             yield Static(said(parameter.about), classes="about faint")
-        yield Static("", id=f"{id}-fault", classes="fault at-field")
+        yield Fault(id=f"{id}-fault", classes="at-field")
 
     def on_mount(self) -> None:
         fields = self.query("#fields Input")
@@ -92,7 +92,7 @@ class RunScreen(ModalScreen[list[str]]):
     def _changed(self, event: Input.Changed) -> None:
         self.query_one("#command", Static).update(said(self.app.service.command(self._for.id, self._sets())))
         if event.input.id in self._fields:
-            self.query_one(f"#{event.input.id}-fault", Static).update("")
+            self.query_one(f"#{event.input.id}-fault", Fault).tell("")
 
     @on(Input.Submitted)
     @on(Button.Pressed, "#run")
@@ -120,9 +120,9 @@ class RunScreen(ModalScreen[list[str]]):
             if id is None:
                 elsewhere.append(fault)
                 continue
-            self.query_one(f"#{id}-fault", Static).update(said(fault.partition(": ")[2] or fault))
+            self.query_one(f"#{id}-fault", Fault).tell(fault.partition(": ")[2] or fault)
             self.query_one(f"#{id}").focus()
-        self.query_one("#fault", Static).update(said("; ".join(elsewhere) or "nothing was started"))
+        self.query_one("#fault", Fault).tell("; ".join(elsewhere) or "nothing was started")
 
 
 def _text(value: object) -> str:

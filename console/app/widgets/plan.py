@@ -29,6 +29,10 @@ class PlanPane(LinesView):
         self._states = {task.id: task.state for task in view.tasks.values()}
 
     def on_mount(self) -> None:
+        self.entitle_plain()
+
+    def entitle_plain(self) -> None:
+        """The title while nothing is looked for: what the signs mean."""
         signs = self.glyphs.state
         self.entitle("Plan", f"{signs['ready']} ready  {signs['done']} done  {signs['locked']} locked")
 

@@ -179,6 +179,7 @@ def week(state: str = "running") -> View:
     tasks = {id: task(id, title, "week-0", day, s, operation) for id, title, day, s, operation in TASKS}
     tasks |= {id: task(id, title, phase, "", "locked", "") for id, title, phase in LATER}
     tasks["W0.2.1"] = detailed(tasks["W0.2.1"])
+    tasks["W0.2.4"] = replace(tasks["W0.2.4"], parameters=tasks["W0.2.1"].parameters)
     held, next_gate, attention = gate(), "G1", (("W0.2.2", "16:00  two-hourly check"),)
     if state != "running":
         ended = tuple(replace(j, state="done", finished=STARTED) for j in tasks["W0.2.1"].jobs)
@@ -337,11 +338,12 @@ def settled():
     """Waits until the plotting is loaded and nothing is left to paint."""
 
     async def wait(pilot) -> None:
-        for _ in range(200):
-            await pilot.pause(0.02)
-            loss = pilot.app.console_screen.query_one("#loss")
-            if loss._tools is not None and not pilot.app._background_loading:
-                break
-        await pilot.pause(0.25)
+        async with asyncio.timeout(20):
+            while not pilot.app.plotting:
+                await pilot.pause(0.02)
+        pilot.app.feed()
+        pilot.app.console_screen.show_hosts()
+        await pilot.pause()
+        await pilot.pause()
 
     return wait
