@@ -49,11 +49,11 @@ def lint_site(site: Site, plan: Plan | None = None) -> Iterator[Finding]:
 def _phases(plan: Plan) -> Iterator[Finding]:
     for id, phase in plan.phase.items():
         yield from _condition(plan, ("phase", id, "when"), phase.when)
-        if phase.offset + phase.days > plan.days:
+        if 0 < plan.days < phase.offset + phase.days:  # 0 stands for days that could not be read
             end = phase.offset + phase.days
             yield Finding(("phase", id, "days"), f"ends after day {end}, the plan after day {plan.days}")
     for id, day in plan.day.items():
-        if day.offset >= plan.days:
+        if 0 < plan.days <= day.offset:
             yield Finding(("day", id, "offset"), f"expected less than the plan's {plan.days} days, got {day.offset}")
 
 
@@ -123,16 +123,20 @@ def _gates(plan: Plan, graph: Graph) -> Iterator[Finding]:
         if gate.option and not gate.retests:
             yield Finding(("gate", id, "option"), "only a gate that retests another may offer options")
         if not gate.criterion:
-            phase = plan.task_phase[deciders[0]] if deciders else ""
-            pending = not any(t.operation for t_id, t in plan.task.items() if plan.task_phase[t_id] == phase)
             what = "has no criterion, so nothing can show that it may be opened"
-            yield Finding(("gate", id), what, note=pending)
+            yield Finding(("gate", id), what, note=bool(deciders) and not _has_operations(plan, deciders[0]))
         for name, criterion in gate.criterion.items():
             place = ("gate", id, "criterion", name, "task")
             if criterion.task not in plan.task:
                 yield Finding(place, f'no task "{criterion.task}"')
             elif deciders and criterion.task not in graph.before(deciders[0]) | {deciders[0]}:
                 yield Finding(place, f"{deciders[0]}, where {id} is decided, does not wait for {criterion.task}")
+
+
+def _has_operations(plan: Plan, task: str) -> bool:
+    """Whether any task of that task's phase has an operation: a phase without is still to be written out."""
+    phase = plan.task_phase[task]
+    return any(other.operation for id, other in plan.task.items() if plan.task_phase[id] == phase)
 
 
 def _contingencies(plan: Plan) -> Iterator[Finding]:

@@ -61,7 +61,11 @@ def load(directory: Path, file: Path) -> tuple[Plan, Site]:
 
 
 def examine(directory: Path) -> tuple[Plan | None, list[Fault]]:
-    """The plan as far as it can be read, and everything that is wrong with it, notes included; None if it can't be."""
+    """The plan, and everything that is wrong with it, notes included.
+
+    The plan is None where a whole file or table of it can't be read; what hangs on that is not worth a fault for each
+    reference to it.
+    """
     top = read(directory / PLAN)
     if top.data is None:
         return None, top.faults
@@ -85,11 +89,10 @@ def examine(directory: Path) -> tuple[Plan | None, list[Fault]]:
                     task_phase[id] = phase
     files = [top, *(file for file, _ in parts.values())]
     plan = Plan(**_fields(head), **merged, task_phase=task_phase, digest=_digest(files))
-    # What hangs on a whole file or table that can't be read is not worth a fault for each reference to it.
-    if all(file.data is not None and not _HOLDS.intersection(file.malformed) for file in files):
-        for finding in lint_plan(plan):
-            origin.get(finding.path[:2], top).judge(finding)
-    return plan, sorted(fault for file in files for fault in file.faults)
+    whole = all(file.data is not None and not _HOLDS.intersection(file.malformed) for file in files)
+    for finding in lint_plan(plan) if whole else ():
+        origin.get(finding.path[:2], top).judge(finding)
+    return plan if whole else None, sorted(fault for file in files for fault in file.faults)
 
 
 def _phases(head: PlanFile, top: File) -> dict[str, Phase]:

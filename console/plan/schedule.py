@@ -15,7 +15,7 @@ def zone(name: str) -> datetime.tzinfo:
 
     try:
         return zoneinfo.ZoneInfo(name)
-    except (KeyError, OSError) as error:
+    except (KeyError, ValueError, OSError) as error:
         raise ValueError(f'no time zone "{name}"') from error
 
 

@@ -40,7 +40,7 @@ def table(type: type[T], data: object, path: Path, report: Report) -> T:
 
 
 def _value(field: msgspec.structs.FieldInfo, data: object, path: Path, report: Report) -> Any:
-    if field.name == "parameters" and field.type == dict[str, object]:
+    if field.name == "parameters" and field.type == dict[str, Any]:
         return _parameters(data, path, report)
     origin, inner = typing.get_origin(field.type), typing.get_args(field.type)
     if origin is dict:

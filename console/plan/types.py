@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -88,7 +88,7 @@ class Task(Struct, frozen=True, kw_only=True):
     repeats: Literal["", "2 h", "daily", "weekly"] = ""
     gate: Id = ""
     operation: str = ""
-    parameters: dict[str, object] = {}
+    parameters: dict[str, Any] = {}
     """Each a `Scalar`, a list of them, `ArtefactFrom` or `JobsOf`; `console.plan.tables` tells the two tables apart."""
     step: dict[Id, str] = {}
     record: dict[Slug, Record] = {}

@@ -1,0 +1,178 @@
+"""Each thing that lint knows, in a plan where nothing else is wrong: the one fault, at its line."""
+
+from collections.abc import Callable
+
+import pytest
+
+Faults = Callable[[dict[str, str]], list[str]]
+
+PLAN = [
+    # Names that lead nowhere.
+    ("a.toml", 'needs = ["make"]', 'needs = ["make", "W9"]', 'needs[1]: no task "W9"'),
+    ("a.toml", 'needs = ["make"]', 'needs = ["make", "draw"]', "needs[1]: a task can't need itself"),
+    ("a.toml", 'during = "train"', 'during = "trian"\nneeds = ["train"]', 'task.watch.during: no other task "trian"'),
+    ("a.toml", 'instead_of = "train"', 'instead_of = "nobody"', 'task.early.instead_of: no other task "nobody"'),
+    ("a.toml", 'when = "G1 is no-go"', 'when = "G7 is no-go"', 'task.again.when: no gate "G7"'),
+    ("plan.toml", "G1 is go or G1r", "G1 is go or G7", 'phase.B.when: no gate "G7"'),
+    ("a.toml", 'day = "D1"', 'day = "D2"', 'task.make.day: no day "D2"'),
+    ("a.toml", 'retests = "G1"', 'retests = "G0"', 'gate.G1r.retests: no gate "G0"'),
+    ("a.toml", 'task = ["train"]', 'task = ["train", "T"]', 'contingency.C-1.task[1]: no task "T"'),
+    ("a.toml", 'action = "Look"', 'action = "Look"\ngate = "G7"', 'contingency.C-1.gate: no gate "G7"'),
+    ("a.toml", "parameters.train]\nsteps", "parameters.nobody]\nsteps", 'parameters.nobody: no task "nobody"'),
+    # Days.
+    ("a.toml", "minutes = [1, 2]", "minutes = [3, 2]", "task.make.minutes: expected least and most, got 3 and 2"),
+    ("a.toml", 'day = "D1"\ndue', "due", "task.make.due: has no day to be due on"),
+    ("a.toml", "offset = 0", "offset = 7", 'task.make.day: day "D1" is not among those of phase "A"'),
+    ("a.toml", "offset = 0", "offset = 14", "day.D1.offset: expected less than the plan's 14 days, got 14"),
+    ("plan.toml", "offset = 7\ndays = 7", "offset = 7\ndays = 8", "phase.B.days: ends after day 15, the plan after"),
+    # What waits for itself.
+    ("a.toml", '[task.base]\ntitle = "Base"', '[task.base]\ntitle = "Base"\nneeds = ["train"]', "waits for itself: "),
+    (
+        "a.toml",
+        '[task.split]\ntitle = "Split"',
+        '[task.split]\ntitle = "Split"\nwhen = "G1 is go"',
+        "waits for itself: ",
+    ),
+    # Twice.
+    ("b.toml", 'X-2 = "Done"', 'X-1 = "Done"', "task.later.deliverable.X-1: deliverable X-1 is at decide already"),
+    (
+        "b.toml",
+        "[task.later.deliverable]",
+        "[task.later.step]\nS-1 = 'x'\n[task.later.deliverable]",
+        "S-1 is at decide",
+    ),
+    # Operations.
+    ("a.toml", "dataset.corpus", "dataset.corpse", 'task.make.operation: no operation "dataset.corpse"'),
+    ("a.toml", "patterns = 100\n", "pattern = 100\n", "task.make.parameters.pattern: dataset.corpus has no such"),
+    ("a.toml", "patterns = 100\n", "patterns = 0\n", "task.make.parameters.patterns: expected int >= 1, got 0"),
+    ("a.toml", "patterns = 100\n", "patterns = 'x'\n", "task.make.parameters.patterns: expected int, got str, got 'x'"),
+    (
+        "a.toml",
+        'source = { task = "make", artefact = "patterns" }',
+        "source = 3",
+        "source: expected { task, artefact }",
+    ),
+    ("a.toml", "samples = 10\n", 'samples = { task = "make", artefact = "shift" }\n', "samples: takes no artefact"),
+    ("a.toml", "samples = 10\n", 'samples = { jobs_of = "make" }\n', "task.draw.parameters.samples: takes no jobs"),
+    ("a.toml", '{ jobs_of = "train" }', '"train"', "task.watch.parameters.training: expected { jobs_of }"),
+    ("a.toml", '{ jobs_of = "train" }', '{ jobs_of = "decide" }', "decide has no operation, so it has no jobs"),
+    ("a.toml", '{ jobs_of = "train" }', '{ jobs_of = "nobody" }', 'training.jobs_of: no task "nobody"'),
+    ("a.toml", '"patterns" }\nsamples', '"pattern" }\nsamples', 'makes no "pattern"; it makes patterns, shift'),
+    ("a.toml", 'task = "make", artefact', 'task = "nobody", artefact', 'source.task: no task "nobody"'),
+    ("a.toml", 'needs = ["make"]\n', "", "task.draw.parameters.source: draw does not wait for make; name it in needs"),
+    (
+        "a.toml",
+        '[task.split]\ntitle = "Split"\nhost = "ALPHA"',
+        '[task.split]\ntitle = "Split"\nhost = "BETA"',
+        "needed on",
+    ),
+    ("a.toml", "dataset = {", "shift = {", "task.split.parameters: dataset.split needs dataset: "),
+    ("a.toml", 'host = ["ALPHA", "BETA"]', 'host = "ALPHA"', "expected 2 hosts, in the order sink, source"),
+    ("b.toml", 'title = "Later"', 'title = "Later"\nparameters = { x = 1 }', "has no operation to take them"),
+    ("a.toml", "\nsteps = 500", "\nsteps = -1", "gate.G1r.option.more.parameters.train.steps: "),
+    # Records.
+    ("a.toml", 'measure = "patterns"', 'measure = "pattern"', 'dataset.corpus has no measure "pattern"'),
+    ("a.toml", 'measure = "loss", series = true', 'measure = "loss"', "loss is a series: say series = true"),
+    ("a.toml", 'measure = "loss_falls", ', 'measure = "loss_falls", series = true, ', "loss_falls is no series"),
+    ("a.toml", 'measure = "loss", ', 'measure = "loss", unit = "s", ', "loss is measured in no unit"),
+    ("a.toml", 'measure = "loss", ', 'measure = "loss", role = "sink", ', "model.observe has no role sink"),
+    ("a.toml", "at_most = 0.25", "at_most = 25", "majority is a proportion: expected 0 to 1, got 25"),
+    ("a.toml", "equals = true", "at_least = 1", "loss_falls is a flag: it has no order"),
+    (
+        "b.toml",
+        "[task.later.d",
+        "[task.later.record]\na = {label='A', measure='x'}\n[task.later.d",
+        "no operation to measure",
+    ),
+    (
+        "b.toml",
+        "[task.later.d",
+        "[task.later.record]\na = {label='A', role='x'}\n[task.later.d",
+        "record with a measure",
+    ),
+    # Gates.
+    ("a.toml", 'gate = "G1r"', 'gate = "G7"', 'task.again.gate: no gate "G7"'),
+    ("b.toml", 'title = "Later"', 'title = "Later"\ngate = "G1"', "task.later.gate: G1 is decided at decide already"),
+    ("a.toml", 'title = "One"', 'title = "One"\nprovisional = true', "G1 is provisional: it unlocks nothing"),
+    ("a.toml", 'retests = "G1"\n', "", "gate.G1r.option: only a gate that retests another may offer options"),
+    ("a.toml", 'task = "train"\nmeasure = "val', 'task = "nobody"\nmeasure = "val', 'accuracy.task: no task "nobody"'),
+    ("a.toml", 'task = "train"\nmeasure = "val', 'task = "watch"\nmeasure = "val', "does not wait for watch"),
+    ("a.toml", 'measure = "val_accuracy"', 'measure = "accuracy"', 'model.finetune has no measure "accuracy"'),
+    ("a.toml", "threshold = 0.9", "threshold = 90", "val_accuracy is a proportion: expected 0 to 1, got 90"),
+    ("a.toml", "threshold = 0.9", "threshold = true", "val_accuracy is a proportion: expected a number"),
+    ("a.toml", '"=="\nthreshold = true', '"=="\nthreshold = 1', "loss_falls is a flag: expected true or false"),
+    ("a.toml", '"=="\nthreshold = true', '">="\nthreshold = true', "loss_falls is a flag: only == can compare it"),
+    ("a.toml", 'measure = "val_accuracy"', 'measure = "val_loss"', "val_loss is no proportion: it has no sample"),
+]
+SITE = [
+    ("rehearsal = true", "rehearsal = false", "not_here: only a site with rehearsal = true may set criteria aside"),
+    ('"G1.accuracy"', '"G1.falls"', 'not_here."G1.falls": is a software criterion: it gates everywhere'),
+    ('"G1.accuracy"', '"G1.speed"', 'not_here."G1.speed": no such criterion; expected GATE.criterion'),
+    ("patterns = 50", "seed = 2", "parameters.make.seed: is no amount, so a site can't set it; of make it can set"),
+    ("patterns = 50", "patterns = 0", "parameters.make.patterns: expected int >= 1, got 0"),
+    ("patterns = 50", "size = 1", "parameters.make.size: dataset.corpus has no such parameter"),
+    ("parameters.make", "parameters.nobody", 'parameters.nobody: no task "nobody"'),
+    ("parameters.make", "parameters.later", "parameters.later: later has no operation to take parameters"),
+    ("host.BETA", "host.GAMMA", 'host: no host "BETA", which task make runs on'),
+    ('"hosts/BETA"', '"hosts/ALPHA"', "host.BETA.root: is the root of ALPHA already; each host needs its own"),
+    ('"hosts/BETA"', '"../BETA"', 'host.BETA.root: expected a path without "..", got "../BETA"'),
+    ('"hosts/BETA"', '"/x"\nlink = "ssh"\naddress = "b"', "host.BETA.known_hosts: missing; a host over SSH needs it"),
+    ('"hosts/BETA"', '"/x"\nlink = "ssh"\nknown_hosts = "k"', "host.BETA.address: missing; a host over SSH needs it"),
+    ('"hosts/BETA"', '"x"\nlink = "ssh"\nknown_hosts = "k"\naddress = "b"', 'root: expected an absolute path, got "x"'),
+    ('"hosts/BETA"', '"b"\ncontainer = "c"', "host.BETA.container_root: expected the root's absolute path inside"),
+    (
+        '"hosts/BETA"',
+        '"b"\ncontained = ["dataset.*"]',
+        "host.BETA.contained: names operations but there is no container",
+    ),
+    (
+        '"hosts/BETA"',
+        '"b"\ncontainer = "c"\ncontainer_root = "/b"\ncontained = ["mdl.*"]',
+        'host.BETA.contained[0]: no operation "mdl.*"',
+    ),
+    ("[host.ALPHA]", 'zone = "Mars/Olympus"\n[host.ALPHA]', 'zone: no time zone "Mars/Olympus" on this machine'),
+    ("[host.ALPHA]", 'zone = "../zone"\n[host.ALPHA]', 'zone: no time zone "../zone" on this machine'),
+]
+
+
+def test_the_small_plan_is_sound(faults_of: Faults, files: dict[str, str]) -> None:
+    assert faults_of(files) == []
+
+
+@pytest.mark.parametrize(("file", "old", "new", "said"), PLAN)
+def test_plan(faults_of: Faults, files: dict[str, str], file: str, old: str, new: str, said: str) -> None:
+    assert old in files[file], "the small plan has changed"
+    files[file] = files[file].replace(old, new, 1)
+    found = faults_of(files)
+    assert any(said in line and line.startswith(f"{file}:") for line in found), found
+
+
+@pytest.mark.parametrize(("old", "new", "said"), SITE)
+def test_site(faults_of: Faults, files: dict[str, str], old: str, new: str, said: str) -> None:
+    assert old in files["site.toml"], "the small site has changed"
+    files["site.toml"] = files["site.toml"].replace(old, new, 1)
+    found = faults_of(files)
+    assert any(said in line and line.startswith("site.toml:") for line in found), found
+
+
+def test_a_gate_without_criteria_or_task(faults_of: Faults, files: dict[str, str]) -> None:
+    files["a.toml"] += '[gate.G9]\ntitle = "Nine"\n'
+    line = files["a.toml"].splitlines().index("[gate.G9]") + 1
+    assert faults_of(files) == [
+        f"a.toml:{line}: gate.G9: has no criterion, so nothing can show that it may be opened",
+        f'a.toml:{line}: gate.G9: no task has gate = "G9", so it can never be decided',
+    ]
+
+
+def test_a_gate_without_criteria_passes_where_its_phase_has_no_operation(
+    faults_of: Faults, files: dict[str, str]
+) -> None:
+    files["b.toml"] = files["b.toml"].replace('title = "Later"', 'title = "Later"\ngate = "G9"')
+    files["b.toml"] += '[gate.G9]\ntitle = "Nine"\n'
+    assert faults_of(files) == []
+
+
+def test_an_optional_task_is_no_source(faults_of: Faults, files: dict[str, str]) -> None:
+    old = '[task.draw]\ntitle = "Draw"'
+    files["a.toml"] = files["a.toml"].replace(old, f"{old}\noptional = true")
+    assert any("draw is optional: what it makes may never be there" in line for line in faults_of(files))
