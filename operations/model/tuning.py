@@ -7,7 +7,7 @@ import shutil
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import mlx.core as mx
 import msgspec
@@ -165,9 +165,12 @@ class Run:
 
     def _checkpoint(self) -> None:
         step = self.training.done
+        weights = models.weights_of(self.training.model)
+        if not all(mx.isfinite(array).all().item() for array in weights.values()):
+            self._fail(f"the weights are not finite after step {step}")
         self._validate(step)
         path = self.context.output(f"checkpoint-{step}")
-        models.save(path, self.loaded, models.weights_of(self.training.model), self.labels, self.settings.model.length)
+        models.save(path, self.loaded, weights, self.labels, self.settings.model.length)
         self.context.artefact("checkpoint", path, step=step)
         self.saved = step
         if step not in self.record.checkpoints:
@@ -205,7 +208,7 @@ class Run:
         self._report(errors=0)
         self.context.stopped(f"asked to end; checkpoint and state written at step {self.training.done}")
 
-    def _fail(self, fault: str) -> None:
+    def _fail(self, fault: str) -> NoReturn:
         self._report(errors=1)
         last = self.record.checkpoints[-1] if self.record.checkpoints else None
         good = "no checkpoint was written" if last is None else f"the last good one is checkpoint-{last}"

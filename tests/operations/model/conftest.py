@@ -1,0 +1,205 @@
+"""A host's root, operations run on it in this process or as real jobs, and a tiny model to run them on."""
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from operations import blas, events, job, registry
+from operations.context import JobContext, Teller
+from operations.contract import Artefact
+from operations.files import digest
+
+blas.preload()
+
+LABELS = ("benign", "flooding", "sql_injection", "xss")
+WORDS = ("north", "south", "east", "west", "red", "green", "blue", "amber", "gate", "tower", "river", "stone")
+
+
+@dataclass
+class Told:
+    """What a job said."""
+
+    events: list[events.Event]
+
+    @property
+    def measures(self) -> dict:
+        return {e.name: e for e in self.events if isinstance(e, events.Measured) and e.step is None}
+
+    def value(self, name: str):
+        return self.measures[name].value
+
+    def series(self, name: str) -> dict:
+        return {e.step: e.value for e in self.events if isinstance(e, events.Measured) and e.name == name}
+
+    def curve(self, name: str = "loss") -> dict:
+        return {e.step: e.value for e in self.events if isinstance(e, events.Metric) and e.name == name}
+
+    @property
+    def logs(self) -> list[str]:
+        return [e.text for e in self.events if isinstance(e, events.Log)]
+
+    @property
+    def finished(self) -> events.Finished | None:
+        return next((e for e in self.events if isinstance(e, events.Finished)), None)
+
+
+@dataclass
+class Host:
+    """Jobs on one root: `run` in this process, `start` as a supervisor's."""
+
+    root: Path
+    count: int = field(default=0)
+
+    def artefact(self, path: Path, name: str = "x", made_by: str = "given") -> Artefact:
+        sha256, size = digest(path)
+        return Artefact(path.relative_to(self.root).as_posix(), sha256, size, made_by, name)
+
+    def rows(self, name: str, rows: list[dict]) -> Artefact:
+        path = self.root / name
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return self.artefact(path)
+
+    def path(self, artefact: Artefact) -> Path:
+        return self.root / artefact.path
+
+    def file(self, operation: str, parameters: dict, resume: tuple[Artefact, ...] = ()) -> job.JobFile:
+        self.count += 1
+        plain = {key: msgspec.to_builtins(value) for key, value in parameters.items() if value is not None}
+        return job.JobFile(id=f"job-{self.count}", task="T", operation=operation, parameters=plain, resume=resume)
+
+    def run(self, name: str, resume=(), stop_after: int | None = None, **parameters) -> Told:
+        """Runs it here, with the worker's own context; what it raises is raised. ``stop_after`` asks at that step."""
+        operation = registry.find(name)
+        described = self.file(name, parameters, tuple(resume))
+        directory = job.claim(self.root, described)
+        descriptor = os.open(directory / job.EVENTS, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        asked = threading.Event()
+        teller = _Asking(descriptor, asked, stop_after)
+        context = JobContext(directory, described, operation, teller, asked, {})
+        try:
+            operation.run(context, msgspec.convert(described.parameters, operation.parameters))
+            teller.tell(teller.end)
+        finally:
+            os.close(descriptor)
+        return self.told(directory)
+
+    def start(self, name: str, resume=(), **parameters) -> tuple[Path, subprocess.Popen]:
+        directory = job.claim(self.root, self.file(name, parameters, tuple(resume)))
+        command = [sys.executable, "-P", "-m", "operations", "run", str(directory)]
+        return directory, subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+
+    @staticmethod
+    def wait(condition, seconds: float = 60.0) -> None:
+        """Until the condition is true; fails after ``seconds``."""
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, "waited in vain"
+            time.sleep(0.01)
+
+    def told(self, directory: Path) -> Told:
+        lines = (directory / job.EVENTS).read_bytes().split(b"\n")[:-1]
+        return Told([events.decode(line) for line in lines])
+
+    def made(self, told: Told, name: str, job_id: str = "given") -> dict[int | None, Artefact]:
+        """Artefacts of that name by step."""
+        return {
+            e.step: Artefact(e.path, e.sha256, e.size, job_id, e.name)
+            for e in told.events
+            if isinstance(e, events.Made) and e.name == name
+        }
+
+
+class _Asking(Teller):
+    def __init__(self, descriptor: int, asked: threading.Event, step: int | None) -> None:
+        super().__init__(descriptor)
+        self._asked, self._step = asked, step
+
+    def tell(self, event: events.Event) -> None:
+        super().tell(event)
+        if self._step is not None and isinstance(event, events.Metric) and event.step >= self._step:
+            self._asked.set()
+
+
+def make_rows(count: int, seed: int, *, tell: bool = True) -> list[dict]:
+    """Rows whose label one word decides, or nothing if not ``tell``."""
+    rng = random.Random(seed)
+    found = []
+    for number in range(count):
+        label = LABELS[number % len(LABELS)]
+        words = [rng.choice(WORDS) for _ in range(5)]
+        if tell:
+            words[rng.randrange(5)] = f"sign{LABELS.index(label)}"
+        found.append({"id": f"r{number}", "prompt": " ".join(words), "completion": label})
+    return found
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory) -> Path:
+    """A root with a tiny base model, training and validation rows; copied for each test that writes."""
+    host = Host(tmp_path_factory.mktemp("made"))
+    train = host.rows("train.jsonl", make_rows(64, 1))
+    host.rows("validation.jsonl", make_rows(24, 2))
+    told = host.run("model.base", source=train, layers=1, width=16, heads=2, vocabulary=640)
+    shutil.copytree(host.path(host.made(told, "model")[None]), host.root / "base")
+    shutil.rmtree(host.root / "jobs")
+    return host.root
+
+
+@pytest.fixture
+def host(made, tmp_path) -> Host:
+    shutil.copytree(made, tmp_path / "root")
+    return Host(tmp_path / "root")
+
+
+@pytest.fixture
+def base(host) -> Artefact:
+    return host.artefact(host.root / "base", "model")
+
+
+@pytest.fixture
+def train(host) -> Artefact:
+    return host.artefact(host.root / "train.jsonl", "train")
+
+
+@pytest.fixture
+def validation(host) -> Artefact:
+    return host.artefact(host.root / "validation.jsonl", "validation")
+
+
+@pytest.fixture(scope="session")
+def tuned_root(made, tmp_path_factory) -> Path:
+    """A root that holds ``tuned``, the base after enough steps to know its rows."""
+    root = tmp_path_factory.mktemp("tuned") / "root"
+    shutil.copytree(made, root)
+    host = Host(root)
+    told = host.run(
+        "model.finetune",
+        model=host.artefact(root / "base"),
+        train=host.artefact(root / "train.jsonl"),
+        method="full",
+        steps=120,
+        save_every=120,
+        resume_every=120,
+        batch=16,
+        learning_rate=0.02,
+        length=48,
+    )
+    shutil.copytree(host.path(host.made(told, "checkpoint")[120]), root / "tuned")
+    shutil.rmtree(root / "jobs")
+    return root
+
+
+@pytest.fixture
+def tuned(host, tuned_root) -> Artefact:
+    shutil.copytree(tuned_root / "tuned", host.root / "tuned")
+    return host.artefact(host.root / "tuned", "checkpoint")
