@@ -132,7 +132,7 @@ def _blank(wanted: Any) -> Any:
         return _blank(inner[0])
     if origin is Literal:
         return inner[0]
-    if origin is dict or _is_struct(wanted):
+    if origin is dict:
         return {}
     return {str: "", int: 0, float: 0.0, datetime.date: datetime.date.min}.get(wanted, 0)
 
