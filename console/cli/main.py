@@ -53,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _run(arguments: list[str]) -> int:
     names = COMMANDS.keys()
     if not arguments or (arguments[0] not in names and not arguments[0].startswith("-")):
+        if arguments and not Path(arguments[0]).exists():
+            raise Unusable(f"{arguments[0]}: neither a command nor a workspace; see gladiator-console --help")
         arguments.insert(0, "open")
     parsed = _parser().parse_args(arguments)
     module = importlib.import_module(parsed.module)

@@ -40,10 +40,10 @@ def decide(workspace: Workspace, operator: str, ask: Ask) -> str:
         raise BadInput(f"{ask.gate}: a decision needs a reason")
     if ask.by_rule and not workspace.scene().rehearsal:
         raise Refused(f"{ask.gate}: only a rehearsal decides by rule; here a person does")
-    file = ""
+    written = decisions.Written("", "", False)
 
     def build(state: State) -> list[tuple[str | None, AnyEntry]]:
-        nonlocal file
+        nonlocal written
         scene = workspace.scene_of(state)
         gate = gate_view(scene, ask.gate, today())
         _allowed(gate, ask)
@@ -70,7 +70,6 @@ def decide(workspace: Workspace, operator: str, ask: Ask) -> str:
             waiver=list(ask.waivers),
         )
         written = _write(workspace, decision)
-        file = written.file
         return [
             (
                 None,
@@ -92,7 +91,8 @@ def decide(workspace: Workspace, operator: str, ask: Ask) -> str:
         ]
 
     workspace.journal.append(operator, build)
-    return file
+    decisions.publish(workspace.path / "decisions", written.file, written.sha256)
+    return written.file
 
 
 def _allowed(gate: GateView, ask: Ask) -> None:

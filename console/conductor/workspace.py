@@ -12,6 +12,7 @@ from console.conductor.compose import view
 from console.conductor.errors import Unusable
 from console.conductor.scene import Scene
 from console.conductor.view import View
+from console.journal import decisions
 from console.journal.entries import Created
 from console.journal.fold import State
 from console.journal.store import Journal, JournalError
@@ -85,6 +86,8 @@ class Workspace:
         ):
             if found != asked:
                 raise Unusable(f"{path / what}: was changed since the workspace was made; put the original back")
+        for taken in (t for made in journal.state.decisions.values() for t in made):
+            decisions.publish(path / "decisions", taken.entry.file, taken.entry.file_sha256)
         return cls(path.absolute(), plan, site, journal)
 
     def close(self) -> None:

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from console.journal import decisions, signing
 from console.journal.entries import JobFinished
 from console.journal.fold import State
@@ -84,20 +82,7 @@ def _decisions(journal: Journal, directory: Path) -> Iterator[tuple[int, str, st
         yield 1, "", ""
     for path in sorted(directory.glob("*.toml")):
         if path.name not in known:
-            yield from _orphan(path, hashes)
-
-
-def _orphan(path: Path, hashes: Mapping[int, str]) -> Iterator[tuple[int, str, str]]:
-    """A decision's file without a row: left by a cut while deciding (harmless), or proof that the tail was cut off."""
-    try:
-        decision = decisions.read(path)
-    except (OSError, ValueError, msgspec.ValidationError) as error:
-        yield 1, f"decision {path.name} is in no row and can't be read: {error}", ""
-        return
-    if hashes.get(decision.journal_sequence) != decision.journal_head:
-        yield 1, f"decision {path.name} was made on a row {decision.journal_sequence} that the journal lacks", ""
-    elif decision.public_key:
-        yield 1, f"decision {path.name} is signed, but no row of the journal records it", ""
+            yield 1, f"decision {path.name} is in no row: the journal's end was cut off, or the file is forged", ""
 
 
 def _events(state: State, events: Mapping[str, Path]) -> Iterator[tuple[int, str, str]]:

@@ -12,7 +12,9 @@ import tomli_w
 
 from console.journal import signing
 from console.journal.entries import CriterionStood, Waiver
-from operations.files import write_atomic
+from operations.files import fsync_directory, sha256_file, write_atomic
+
+_PENDING = ".pending-"
 
 
 class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -53,15 +55,32 @@ class Written(msgspec.Struct, frozen=True):
 
 
 def write(directory: Path, decision: Decision, key: Path | None) -> Written:
-    """Writes ``<gate>-<sequence of its row>.toml`` and, with a key, its ``.sig``. Raises SigningError, OSError."""
+    """Writes ``<gate>-<sequence of its row>.toml`` and, with a key, its ``.sig``, both still under a pending name.
+
+    `publish` gives them their names once the row is in the journal, so that a file without a row is never a cut in
+    the middle but always a fault. Raises SigningError, OSError.
+    """
     if key is not None:
         decision = msgspec.structs.replace(decision, public_key=signing.public_key(key))
-    path = directory / f"{decision.gate}-{decision.journal_sequence + 1:06d}.toml"
+    name = f"{decision.gate}-{decision.journal_sequence + 1:06d}.toml"
     data = tomli_w.dumps(_without_null(msgspec.to_builtins(decision, builtin_types=()))).encode()
-    write_atomic(path, data)
+    pending = directory / f"{_PENDING}{name}"
+    write_atomic(pending, data)
     if key is not None:
-        signing.sign(path, key)
-    return Written(path.name, hashlib.sha256(data).hexdigest(), key is not None)
+        signing.sign(pending, key)
+    return Written(name, hashlib.sha256(data).hexdigest(), key is not None)
+
+
+def publish(directory: Path, file: str, sha256: str) -> None:
+    """Gives a journalled decision its name, if a cut kept it pending; harmless when it has it. Raises OSError."""
+    pending, final = directory / f"{_PENDING}{file}", directory / file
+    if final.exists() or not pending.exists() or sha256_file(pending)[0] != sha256:
+        return
+    signature = pending.with_name(pending.name + ".sig")
+    if signature.exists():
+        signature.replace(final.with_name(final.name + ".sig"))
+    pending.replace(final)
+    fsync_directory(directory)
 
 
 def read(path: Path) -> Decision:
