@@ -9,7 +9,9 @@ from operations import registry
 
 
 def ask(host, *arguments):
-    return subprocess.run([*host.command, *arguments], env=host.environment, capture_output=True, text=True)
+    return subprocess.run(
+        [*host.command, *arguments], env=host.environment, capture_output=True, text=True, check=False
+    )
 
 
 def test_list_names_all_operations_and_those_of_tests(host):
@@ -54,5 +56,6 @@ def test_neither_list_nor_describe_nor_the_supervisor_imports_what_is_heavy(host
         heavy = {{"mlx", "numpy", "sklearn", "transformers", "textual", "asyncssh", "console"}} & set(sys.modules)
         sys.exit(f"imported: {{heavy}}" if heavy else 0)
     """)
-    found = subprocess.run([sys.executable, "-P", "-c", script], env=host.environment, capture_output=True, text=True)
+    command = [sys.executable, "-P", "-c", script]
+    found = subprocess.run(command, env=host.environment, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr

@@ -18,8 +18,10 @@ OPERATION = Operation(
     "anything",
     job.JobFile,
     lambda _context, _parameters: None,
-    measures=tuple(Measure(kind.value, kind, "one of each") for kind in Kind)
-    + (Measure("rows", Kind.NUMBER, "a series", series=True),),
+    measures=(
+        *(Measure(kind.value, kind, "one of each") for kind in Kind),
+        Measure("rows", Kind.NUMBER, "a series", series=True),
+    ),
     outputs=(Output("file", "one"), Output("checkpoint", "many", many=True, retention="rotates", directory=True)),
 )
 

@@ -52,7 +52,7 @@ def test_a_claim_is_made_once_by_whoever_is_first(tmp_path):
     for thread in threads:
         thread.join()
     assert (len(won), len(lost)) == (1, 7)
-    assert os.listdir(tmp_path / "jobs") == ["j1"]
+    assert [path.name for path in (tmp_path / "jobs").iterdir()] == ["j1"]
 
 
 def test_another_job_of_the_same_id_is_refused(tmp_path):

@@ -4,13 +4,14 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from operations import events, job
 
-HERE = Path(__file__).parent
+STUBS = Path(__file__).parent / "jobs"
 
 
 class HostRoot:
@@ -20,14 +21,16 @@ class HostRoot:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.environment = {**os.environ, "GLADIATOR_OPERATIONS": "hostile_operations", "PYTHONPATH": str(HERE)}
+        self.started: list[subprocess.Popen] = []
+        self.environment = {**os.environ, "GLADIATOR_OPERATIONS": "hostile_operations", "PYTHONPATH": str(STUBS)}
 
     def claim(self, operation: str, id: str = "j1", **parameters) -> Path:
         return job.claim(self.root, job.JobFile(id=id, task="T", operation=operation, parameters=parameters))
 
     def start(self, directory: Path, *flags: str, **options) -> subprocess.Popen:
         options = {"stdin": subprocess.DEVNULL, "start_new_session": True, "env": self.environment, **options}
-        return subprocess.Popen([*self.command, "run", str(directory), *flags], **options)
+        self.started.append(subprocess.Popen([*self.command, "run", str(directory), *flags], **options))
+        return self.started[-1]
 
     def run(self, operation: str, id: str = "j1", **parameters) -> tuple[int, list[events.Event]]:
         directory = self.claim(operation, id, **parameters)
@@ -61,5 +64,9 @@ class HostRoot:
 
 
 @pytest.fixture
-def host(tmp_path) -> HostRoot:
-    return HostRoot(tmp_path)
+def host(tmp_path) -> Iterator[HostRoot]:
+    found = HostRoot(tmp_path)
+    yield found
+    for process in found.started:
+        process.kill()
+        process.wait()
