@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -120,12 +121,16 @@ def _value(place: Path, operation: Operation, field: Field, value: object) -> It
     elif field.takes == "jobs":
         yield Finding(place, "expected { jobs_of }")
     else:
-        wanted = next(f.type for f in msgspec.structs.fields(operation.parameters) if f.name == field.name)
         try:
-            msgspec.convert(value, wanted)
+            msgspec.convert(value, _types(operation.parameters)[field.name])
         except msgspec.ValidationError as error:
             message = str(error).split(" - at ")[0].replace("`", "")
             yield Finding(place, f"{message[0].lower()}{message[1:]}, got {value!r}")
+
+
+@functools.cache
+def _types(parameters: type[msgspec.Struct]) -> dict[str, Any]:
+    return {field.name: field.type for field in msgspec.structs.fields(parameters)}
 
 
 def _values(place: Path, plan: Plan, id: str, values: dict[str, Any], *, amounts: bool) -> Iterator[Finding]:

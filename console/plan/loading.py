@@ -38,7 +38,7 @@ def shipped(name: str) -> Path:
 
 def load_plan(directory: Path) -> Plan:
     """The plan whose ``plan.toml`` is in the directory. Raises Faults with all that keeps it from being used."""
-    plan, faults = examine(directory)
+    plan, faults = examine(directory, notes=False)
     return _sound(plan, faults)
 
 
@@ -52,7 +52,7 @@ def load_site(file: Path) -> Site:
 
 def load(directory: Path, file: Path) -> tuple[Plan, Site]:
     """Plan and site that fit each other. Raises Faults with those of both, and of the site's against the plan."""
-    plan, faults = examine(directory)
+    plan, faults = examine(directory, notes=False)
     found, site = _site(file)
     for finding in lint_site(site, plan):
         found.judge(finding)
@@ -60,8 +60,8 @@ def load(directory: Path, file: Path) -> tuple[Plan, Site]:
     return _sound(plan, faults), _sound(site, faults)
 
 
-def examine(directory: Path) -> tuple[Plan | None, list[Fault]]:
-    """The plan, and everything that is wrong with it, notes included.
+def examine(directory: Path, *, notes: bool = True) -> tuple[Plan | None, list[Fault]]:
+    """The plan, and everything that is wrong with it, with ``notes`` also what only deserves a look.
 
     The plan is None where a whole file or table of it can't be read; what hangs on that is not worth a fault for each
     reference to it.
@@ -91,7 +91,8 @@ def examine(directory: Path) -> tuple[Plan | None, list[Fault]]:
     plan = Plan(**_fields(head), **merged, task_phase=task_phase, digest=_digest(files))
     whole = all(file.data is not None and not _HOLDS.intersection(file.malformed) for file in files)
     for finding in lint_plan(plan) if whole else ():
-        origin.get(finding.path[:2], top).judge(finding)
+        if notes or not finding.note:
+            origin.get(finding.path[:2], top).judge(finding)
     return plan if whole else None, sorted(fault for file in files for fault in file.faults)
 
 
@@ -124,8 +125,7 @@ def _digest(files: list[File]) -> str:
 
 
 def _sound(value: V | None, faults: list[Fault]) -> V:
-    serious = [fault for fault in faults if not fault.note]
-    if serious:
-        raise Faults(serious)
+    if faults:
+        raise Faults(faults)
     assert value is not None
     return value
