@@ -65,7 +65,7 @@ class GateScreen(ModalScreen[bool]):
     CSS_PATH: ClassVar[list[str | PurePath]] = ["dialog.tcss", "gate.tcss"]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(False)", "leave it open"),
-        Binding("ctrl+w", "why", "why"),
+        Binding("ctrl+y", "why", "why"),
         Binding("pageup", "scroll(-1)", show=False),
         Binding("pagedown", "scroll(1)", show=False),
     ]
@@ -105,7 +105,7 @@ class GateScreen(ModalScreen[bool]):
                 yield Button("GO", id="go", variant="success", compact=True, disabled=True)
                 yield Button("NO-GO", id="no-go", variant="error", compact=True, disabled=True)
             yield Static("", id="off")
-            yield Static("ctrl+w shows why, page up and down scroll, escape leaves it open", classes="faint")
+            yield Static("ctrl+y shows why, page up and down scroll, escape leaves it open", classes="faint")
 
     def on_mount(self) -> None:
         for field in self.query(Input):

@@ -14,10 +14,11 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
+from textual.scrollbar import ScrollBarRender
 from textual.strip import Strip
 from textual.widget import Widget
 
-from console.app.glyphs import UNICODE, Glyphs
+from console.app.glyphs import ASCII, UNICODE, Glyphs
 from console.app.line import STYLES, Line
 
 COMPONENTS = {f"line--{name}" for name in STYLES}
@@ -90,11 +91,27 @@ class Bar(Painter):
         return "\n".join(line.plain for line in self._lines)
 
 
-class LinesView(ScrollView, Painter, can_focus=True):
+class _PlainBar(ScrollBarRender):
+    """A scrollbar without block characters, for terminals that have none."""
+
+    VERTICAL_BARS: ClassVar[list[str]] = [" "] * 8
+    HORIZONTAL_BARS: ClassVar[list[str]] = [" "] * 8
+
+
+class Scrolled(ScrollView, Painter):
+    """A painter whose rows scroll."""
+
+    DEFAULT_CSS = "Scrolled { overflow-x: hidden; }"
+
+    def on_mount(self) -> None:
+        if self.glyphs is ASCII:
+            self.vertical_scrollbar.renderer = _PlainBar
+
+
+class LinesView(Scrolled, can_focus=True):
     """A scrolling pane of lines; where lines have keys, a cursor moves between them."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = COMPONENTS | {"lines--cursor", "lines--cursor-blurred"}
-    DEFAULT_CSS = "LinesView { overflow-x: hidden; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "up", show=False),
         Binding("down", "move(1)", "down", show=False),

@@ -10,23 +10,21 @@ from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.events import Resize
 from textual.geometry import Size
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from console.app.follow import BLOCK, Follower
 from console.app.line import line
-from console.app.widgets.lines import COMPONENTS, Painter
+from console.app.widgets.lines import COMPONENTS, Scrolled
 
 LEVELS = {"info": "", "warning": "warn", "error": "bad"}
 PAUSE = 0.002
 """Seconds between two blocks of a search, so that keys are answered meanwhile."""
 
 
-class LogPane(ScrollView, Painter, can_focus=True):
+class LogPane(Scrolled, can_focus=True):
     """Follows until someone scrolls; End follows again."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = COMPONENTS
-    DEFAULT_CSS = "LogPane { overflow-x: hidden; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "by(-1)", "up", show=False),
         Binding("down", "by(1)", "down", show=False),

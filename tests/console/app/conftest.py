@@ -347,3 +347,13 @@ def settled():
         await pilot.pause()
 
     return wait
+
+
+@pytest.fixture
+def shown():
+    """What stands on the terminal, row by row."""
+
+    def rows(app) -> list[str]:
+        return [strip.text for strip in app.screen._compositor.render_strips(app.size)]
+
+    return rows

@@ -1,0 +1,295 @@
+"""Acting: dialogs ask what is missing, the conductor decides, refusals are said and nothing is written."""
+
+from dataclasses import replace
+
+import pytest
+
+WIDE = (120, 40)
+
+
+async def go(app, pilot, task: str) -> None:
+    app.console_screen.go(task)
+    await pilot.pause()
+
+
+async def test_run_starts_with_what_the_form_holds(recorded, console, settled, shown):
+    service = recorded()
+    app = console(service)
+    async with app.run_test(size=WIDE, notifications=True) as pilot:
+        await settled(pilot)
+        await go(app, pilot, "W0.2.4")
+        await pilot.press("r")
+        await pilot.pause()
+        screen = "\n".join(shown(app))
+        assert "Run W0.2.4" in screen
+        assert "site (plan: 32)" in screen
+        assert "train of W0.1.3" in screen
+        await pilot.press("end", "backspace", "backspace", "backspace", "2", "5")
+        await pilot.pause()
+        assert "gladiator-console run /tmp/rehearsal W0.2.4 --set steps=25" in "\n".join(shown(app))
+        await pilot.press("ctrl+r")
+        await pilot.pause(0.1)
+        assert service.asked == [("start", "W0.2.4", {"steps": "25"}, False, False)]
+        assert "W0.2.4 started: job 0badcafe" in "\n".join(shown(app))
+
+
+async def test_a_bad_value_is_said_at_its_field_and_starts_nothing(recorded, console, settled, shown):
+    service = recorded()
+    service.refuse = "W0.2.4.batch = 'many': Expected `int`, got `str`; W0.2.4.rate = '9': Expected `float` <= 1.0"
+    app = console(service)
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await go(app, pilot, "W0.2.4")
+        await pilot.press("r", "down", "x", "ctrl+r")
+        await pilot.pause(0.2)
+        rows = shown(app)
+        place = next(n for n, row in enumerate(rows) if "site (plan: 32)" in row)
+        assert "Expected `int`, got `str`" in "".join(rows[place + 1 : place + 3])
+        assert any("Expected `float` <= 1.0" in row for row in rows)
+        assert any("nothing was started" in row for row in rows)
+        assert service.asked == []
+        await pilot.press("escape")
+        assert app.screen is app.console_screen
+
+
+async def test_another_refusal_stands_below_the_form(recorded, console, settled, shown):
+    service = recorded()
+    service.refuse = "ALPHA's accelerator is used by W0.2.1 (job a3f19c02); wait or stop it"
+    app = console(service)
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await go(app, pilot, "W0.2.4")
+        await pilot.press("r", "ctrl+r")
+        await pilot.pause(0.1)
+        assert "ALPHA's accelerator is used by W0.2.1" in "\n".join(shown(app))
+
+
+@pytest.mark.parametrize(
+    ("task", "key", "said"),
+    [
+        ("W0.2.1", "r", "W0.2.1 is running"),
+        ("W0.2.5", "r", "W0.2.5 has no operation"),
+        ("W0.3.3", "r", "W0.3.3 is locked: G1 is not decided"),
+        ("W0.2.2", "s", "nothing to stop"),
+        ("W0.2.2", "e", "W0.2.2 has no record that a person types"),
+        ("W0.1.1", "space", "W0.1.1 has no deliverables"),
+        ("W0.2.2", "x", "W0.2.2 is not optional"),
+    ],
+)
+async def test_what_can_not_be_done_is_said_at_once(recorded, console, settled, shown, task, key, said):
+    service = recorded()
+    app = console(service)
+    async with app.run_test(size=WIDE, notifications=True) as pilot:
+        await settled(pilot)
+        await go(app, pilot, task)
+        await pilot.press(key)
+        await pilot.pause(0.1)
+        assert said in " ".join("\n".join(row[60:] for row in shown(app)).split())
+        assert service.asked == []
+
+
+async def test_stopping_asks_first(recorded, console, settled, shown):
+    service = recorded()
+    app = console(service)
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await pilot.press("s")
+        await pilot.pause()
+        assert "Ask W0.2.1 to checkpoint and end?" in "\n".join(shown(app))
+        await pilot.press("enter")  # the harmless button has the focus
+        assert service.asked == []
+        await pilot.press("s", "y")
+        await pilot.pause(0.1)
+        assert service.asked == [("stop", "W0.2.1")]
+
+
+async def test_ticking_and_taking_it_back(recorded, console, settled, shown):
+    service = recorded()
+    app = console(service)
+    async with app.run_test(size=WIDE, notifications=True) as pilot:
+        await settled(pilot)
+        await pilot.press("space")  # goes to the first that is not ticked
+        assert app.query_one("#task").key == ("deliverable", "errors")
+        await pilot.press("space")
+        assert service.asked == [("tick", "W0.2.1", "errors", False)]
+        await pilot.press("up", "space")
+        assert service.asked[1:] == [("tick", "W0.2.1", "runs", True)]
+        await pilot.press("down", "down", "space")
+        await pilot.pause(0.1)
+        assert "not yet: the job has not ended" in "\n".join(shown(app))
+        assert len(service.asked) == 2
+
+
+async def test_recording_shows_unit_and_refusal(recorded, console, settled, shown):
+    service = recorded()
+    app = console(service)
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await pilot.press("e")
+        await pilot.pause()
+        assert "duration in h" in "\n".join(shown(app))
+        service.refuse = "W0.2.1.duration: 'soon' is no number of h"
+        await pilot.press(*"soon", "enter")
+        await pilot.pause()
+        assert "'soon' is no number of h" in "\n".join(shown(app))
+        service.refuse = ""
+        await pilot.press("home", "ctrl+k", *"1.5", "enter")
+        await pilot.pause()
+        assert service.asked == [("record", "W0.2.1", "duration", "1.5")]
+        assert app.screen is app.console_screen
+
+
+async def test_skipping_needs_a_reason(recorded, console, settled):
+    service = recorded()
+    app = console(service)
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await go(app, pilot, "W0.2.4")
+        await pilot.press("x", *"no time", "enter")
+        assert service.asked == [("skip", "W0.2.4", "no time")]
+
+
+async def test_the_command_can_be_copied(recorded, console, settled):
+    app = console(recorded())
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await pilot.press("c")
+        assert app.clipboard == "gladiator-console run /tmp/rehearsal W0.2.1"
+
+
+async def test_a_gate_shows_its_evidence(recorded, console, settled, shown):
+    app = console(recorded("gate"))
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await pilot.press("g")
+        await pilot.pause()
+        screen = "\n".join(shown(app))
+        for said in (
+            "93 of 100 = 93.0 %",
+            "≥ 90 %",
+            "95 %: 86.3 to 96.6, 96 of 100 would be sure",
+            "95 %: 96.3 to 100.0, no count of 100 would be sure",
+            "W0.3.3 job b7c0ffee on ALPHA, 12 min ago",
+            "arthur also ran this work",
+            "not proven here",
+            "this rehearsal has no GPU",
+            "REHEARSAL",
+        ):
+            assert said in screen
+        above, below = screen.split("not proven here")
+        assert "GPU in use" not in above.split("criterion")[1]
+        assert "GPU in use" in below
+        await pilot.press("ctrl+y")
+        await pilot.pause()
+        assert "W0.3.3 measures accuracy: 93 of 100 = 93.0 %" in "\n".join(shown(app))
+
+
+async def test_go_takes_a_reason_and_the_name_of_the_gate(recorded, console, settled, shown):
+    service = recorded("gate")
+    app = console(service)
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await pilot.press("g")
+        await pilot.pause()
+        go, no_go = app.screen.query_one("#go"), app.screen.query_one("#no-go")
+        assert go.disabled
+        assert no_go.disabled
+        assert "GO and NO-GO are off: give a reason and type G1" in "\n".join(shown(app))
+        await pilot.press(*"good enough", "enter", *"G1")
+        assert not go.disabled
+        await pilot.click("#go")
+        await pilot.pause()
+        assert service.asked == [("decide", "G1", "go", "good enough", (), False)]
+        assert app.screen is app.console_screen
+
+
+async def test_go_is_off_with_its_reason_while_a_criterion_is_not_met(recorded, console, settled, shown):
+    service = recorded("no-go")
+    held = service.current.gates["G1"]
+    service.current = replace(service.current, gates={"G1": replace(held, state="ready", decision=None)})
+    app = console(service)
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await go(app, pilot, "W0.4.2")
+        await pilot.press("g")
+        await pilot.press(*"not good", "enter", *"G1")
+        await pilot.pause()
+        assert app.screen.query_one("#go").disabled
+        assert "GO is off: accuracy is not met: 85.0 % is below 90 %" in "\n".join(shown(app))
+        await pilot.click("#go")
+        assert service.asked == []
+        await pilot.click("#no-go")
+        await pilot.pause()
+        assert service.asked == [("decide", "G1", "no-go", "not good", (), False)]
+
+
+async def test_a_closed_gate_and_a_nameless_operator_decide_nothing(recorded, console, settled, shown):
+    service = recorded()
+    app = console(service)
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await pilot.press("g", *"x", "enter", *"G1")
+        await pilot.pause()
+        assert app.screen.query_one("#go").disabled
+        assert app.screen.query_one("#no-go").disabled
+        assert "accuracy is not measured" in "\n".join(shown(app))
+    service = recorded("gate")
+    service.operator = ""
+    app = console(service)
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        assert "read only" in shown(app)[0]
+        await pilot.press("g", *"x", "enter", *"G1")
+        await pilot.pause()
+        assert app.screen.query_one("#go").disabled
+        assert "no operator name" in "\n".join(shown(app))
+
+
+async def test_a_waiver_opens_go_until_a_day(recorded, console, settled, shown):
+    service = recorded("gate")
+    held = service.current.gates["G1"]
+    falls = replace(held.criteria[1], met=False, value=False, shown="no", reason="the loss rises")
+    gate = replace(
+        held,
+        criteria=(held.criteria[0], falls, *held.criteria[2:]),
+        may_go=False,
+        why_not=("loss falls is not met: the loss rises",),
+    )
+    service.current = replace(service.current, gates={"G1": gate})
+    app = console(service)
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await pilot.press("g")
+        app.screen.query_one("#reason").value = "known glitch"
+        app.screen.query_one("#name").value = "G1"
+        await pilot.pause()
+        assert app.screen.query_one("#go").disabled
+        app.screen.query_one("#until-loss_falls").value = "2999-01-31"
+        await pilot.pause()
+        assert not app.screen.query_one("#go").disabled
+        app.screen.query_one("#until-loss_falls").value = "soon"
+        await pilot.pause()
+        await pilot.click("#go")
+        await pilot.pause()
+        assert "'soon' is no day" in "\n".join(shown(app))
+        assert service.asked == []
+        app.screen.query_one("#until-loss_falls").value = "2999-01-31"
+        while app.screen.query_one("#go").has_class("-active"):  # a button takes no second press while it shows one
+            await pilot.pause(0.05)
+        await pilot.click("#go")
+        await pilot.pause()
+        verb, gate_id, outcome, reason, waivers, _ = service.asked[0]
+        assert (verb, gate_id, outcome, reason) == ("decide", "G1", "go", "known glitch")
+        assert [(w.criterion, w.until.isoformat()) for w in waivers] == [("loss_falls", "2999-01-31")]
+
+
+async def test_deciding_again_supersedes(recorded, console, settled):
+    service = recorded("no-go")
+    app = console(service)
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await go(app, pilot, "W0.4.2")
+        await pilot.press("g", *"still bad", "enter", *"G1")
+        await pilot.click("#no-go")
+        await pilot.pause()
+        assert service.asked == [("decide", "G1", "no-go", "still bad", (), True)]
