@@ -65,13 +65,15 @@ def report_(arguments: argparse.Namespace) -> int:
 
 
 def lint_(arguments: argparse.Namespace) -> int:
-    """Prints what is wrong with a plan; exit 2 if anything is."""
-    from console.plan.loading import Faults, load_plan
+    """Prints what is wrong with a plan, and what deserves a look; exit 2 if anything is wrong."""
+    from console.plan.loading import examine
 
-    try:
-        plan = load_plan(arguments.plan)
-    except Faults as faults:
-        raise Unusable(*(str(fault) for fault in faults.faults)) from faults
+    plan, found = examine(arguments.plan)
+    faults = [str(fault) for fault in found if not fault.note]
+    if plan is None or faults:
+        raise Unusable(*faults)
+    for note in found:
+        print(note)
     print(f"{plan.title} v{plan.version}: {len(plan.task)} tasks, {len(plan.gate)} gates, no faults")
     return 0
 

@@ -10,7 +10,7 @@ from console.conductor.workspace import JOURNAL
 from console.hosts.hosts import Hosts
 from console.journal.audit import Audit, audit
 from console.journal.store import Journal, JournalError
-from console.plan.loading import Faults, load_plan, load_site
+from console.plan.loading import Faults, load
 
 
 def audit_workspace(path: Path) -> Audit:
@@ -25,8 +25,7 @@ def audit_workspace(path: Path) -> Audit:
     journal.close()
     faults = []
     try:
-        site = load_site(path / "site.toml")
-        plan = load_plan(path / "plan")
+        plan, site = load(path / "plan", path / "site.toml")
     except Faults as found:
         return Audit(state.sequence, 0, tuple(str(f) for f in found.faults), ())
     created = state.created

@@ -16,7 +16,7 @@ from console.journal import decisions
 from console.journal.entries import Created
 from console.journal.fold import State
 from console.journal.store import Journal, JournalError
-from console.plan.loading import Faults, load_plan, load_site
+from console.plan.loading import Faults, load
 from console.plan.types import Plan, Site
 from operations.files import fsync_directory
 
@@ -125,20 +125,11 @@ def today() -> datetime.date:
 
 
 def _load(plan: Path, site: Path) -> tuple[Plan, Site]:
-    """Both, or Unusable with the faults of both."""
-    lines: list[str] = []
-    loaded, where = None, None
+    """Both, fitting each other, or Unusable with the faults of both."""
     try:
-        loaded = load_plan(plan)
+        return load(plan, site)
     except Faults as faults:
-        lines += [str(fault) for fault in faults.faults]
-    try:
-        where = load_site(site)
-    except Faults as faults:
-        lines += [str(fault) for fault in faults.faults]
-    if loaded is None or where is None:
-        raise Unusable(*lines)
-    return loaded, where
+        raise Unusable(*(str(fault) for fault in faults.faults)) from faults
 
 
 def _copy_plan(plan: Path, target: Path) -> None:
