@@ -13,7 +13,7 @@ from operations.contract import Refusal
 from operations.model import models, prompts
 
 PAD_TO = 8
-LABELS, LABEL_CHARACTERS = 400, 100
+LABELS, LABEL_CHARACTERS = 400, 128
 """More would be texts, not labels, and no table could show them."""
 
 

@@ -135,8 +135,11 @@ class Training:
             adapt(model, settings.model.rank, settings.model.adapted_layers)
         else:
             model.unfreeze()
+        # Without the correction MLX's first steps are several times too long: a short run never recovers from them.
         self.optimizer = optim.AdamW(
-            learning_rate=settings.hyperparameters.learning_rate, weight_decay=settings.hyperparameters.weight_decay
+            learning_rate=settings.hyperparameters.learning_rate,
+            weight_decay=settings.hyperparameters.weight_decay,
+            bias_correction=True,
         )
         self.optimizer.init(model.trainable_parameters())
         mx.eval(model.parameters(), self.optimizer.state)
