@@ -18,11 +18,16 @@ from operations import job, wire
 _BACKOFF = (0.05, 0.1, 0.2, 0.4, 1.0)
 _HELLO_SECONDS = 30.0
 _HOPELESS = 3  # failed attempts in a row after which a request does not wait for the next one
+_STEADY = 2.0  # seconds that a connection must have held for the next one to be tried without delay
 _CHUNK = 262_144
 
 
 class HostUnreachable(Exception):
     """The host did not answer; what it is doing is not known."""
+
+
+class _Cut(Exception):
+    """The agent went away before it answered."""
 
 
 class HostRefused(Exception):
@@ -67,17 +72,16 @@ class Channel:
     async def ask(self, request: wire.Request, patience: float = 15.0) -> wire.Message:
         """The answer to a request, whose ``id`` is set here.
 
-        Raises HostUnreachable if there is none within ``patience`` seconds, HostRefused if the answer is no.
+        Every request may be made twice with the effect of once: one that is cut off is made again. Raises
+        HostUnreachable if there is no answer within ``patience`` seconds, HostRefused if the answer is no.
         """
         self.start()
         try:
             async with asyncio.timeout(patience):
-                while self._connection is None or self.state.state != "up":
-                    if self._failures >= _HOPELESS:
-                        raise HostUnreachable(self.state.reason)
-                    self._changed.clear()
-                    await self._changed.wait()
-                return await self._exchange(self._connection, request)
+                while True:
+                    connection = await self._connected()
+                    with contextlib.suppress(_Cut):
+                        return await self._exchange(connection, request)
         except TimeoutError:
             raise HostUnreachable(self.state.reason or f"no answer within {patience:.0f} s") from None
 
@@ -90,6 +94,17 @@ class Channel:
             self._task = None
         self._turn("unused")
 
+    async def _connected(self) -> Connection:
+        """Waits until the agent is there. Raises HostUnreachable once several attempts in a row have failed."""
+        while self._connection is None or self.state.state != "up":
+            if self._failures >= _HOPELESS:
+                raise HostUnreachable(self.state.reason)
+            if self._task is None:
+                raise HostUnreachable("the console is leaving")
+            self._changed.clear()
+            await self._changed.wait()
+        return self._connection
+
     async def _exchange(self, connection: Connection, request: wire.Request) -> wire.Message:
         number = next(self._ids)
         answer: asyncio.Future[wire.Message] = asyncio.get_running_loop().create_future()
@@ -98,8 +113,11 @@ class Channel:
             try:
                 connection.writer.write(wire.encode(msgspec.structs.replace(request, id=number)))
                 await connection.writer.drain()
-            except OSError as error:
-                raise HostUnreachable(f"the agent went away: {error}") from None
+            except OSError:
+                while self._connection is connection:
+                    self._changed.clear()
+                    await self._changed.wait()
+                raise _Cut from None
             except wire.WireError as error:
                 raise HostRefused(str(error)) from None
             found = await answer
@@ -110,6 +128,7 @@ class Channel:
         return found
 
     async def _keep_connected(self) -> None:
+        short = 0  # connections in a row that did not hold
         while True:
             self._turn("connecting", self.state.reason)
             reason = ""
@@ -117,13 +136,17 @@ class Channel:
                 self._connection = await self._link.open()
                 await self._serve(self._connection)
                 reason = "the agent ended"
-            except (OSError, wire.WireError, TimeoutError) as error:
-                reason = str(error) or "the agent did not answer"
+            except ConnectionError:
+                reason = "the agent ended"
+            except (OSError, wire.WireError) as error:
+                reason = str(error) or f"the agent did not greet within {_HELLO_SECONDS:.0f} s"
             finally:
                 reason = await self._disconnect(reason)
             self._failures += 1
+            steady = self.state.state == "up" and time.time() - self.state.since > _STEADY
+            short = 0 if steady else short + 1
             self._turn("down", reason)
-            await asyncio.sleep(_BACKOFF[min(self._failures, len(_BACKOFF)) - 1])
+            await asyncio.sleep(_BACKOFF[min(short, len(_BACKOFF) - 1)])
 
     async def _serve(self, connection: Connection) -> None:
         """Until the agent ends. Raises OSError, WireError, or TimeoutError if it does not greet."""
@@ -184,7 +207,7 @@ class Channel:
         waiting, self._waiting = self._waiting, {}
         for answer in waiting.values():
             if not answer.done():
-                answer.set_exception(HostUnreachable(reason or "the console is leaving"))
+                answer.set_exception(_Cut())
         return reason
 
     def _turn(self, state: Literal["unused", "connecting", "up", "down"], reason: str = "") -> None:
