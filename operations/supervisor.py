@@ -230,13 +230,12 @@ class _Supervision:
             return
         try:
             event = events.decode(line)
-        except msgspec.DecodeError as error:
+            if isinstance(event, events.Finished):
+                self._said = event
+            else:
+                self._history.append(event)
+        except ValueError as error:  # a msgspec.DecodeError is one, and so is an event too long when written anew
             self._log([f"the worker said what is no event: {error}"], "error")
-            return
-        if isinstance(event, events.Finished):
-            self._said = event
-        else:
-            self._history.append(event)
 
     def _log(self, texts: list[str], level: Level = "info") -> None:
         for text in texts:

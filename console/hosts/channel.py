@@ -62,6 +62,7 @@ class Channel:
         self._connection: Connection | None = None
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[str] | None = None
         self._failures = 0
 
     def start(self) -> None:
@@ -83,6 +84,9 @@ class Channel:
                     with contextlib.suppress(_Cut):
                         return await self._exchange(connection, request)
         except TimeoutError:
+            if self._connection is not None and self.state.state == "up":
+                # An agent that takes requests and answers none is of no use: ended, it is started anew.
+                self._ending = asyncio.create_task(self._connection.close())
             raise HostUnreachable(self.state.reason or f"no answer within {patience:.0f} s") from None
 
     async def close(self) -> None:
@@ -211,10 +215,8 @@ class Channel:
         return reason
 
     def _turn(self, state: Literal["unused", "connecting", "up", "down"], reason: str = "") -> None:
-        # "connecting" after "down" keeps what went wrong and since when, so that the screen does not flicker.
-        if state == "connecting" and self.state.state == "down":
-            self.state = HostState("connecting", self.state.since, reason)
-        else:
-            since = self.state.since if (self.state.state, state) == ("connecting", "down") and reason else time.time()
-            self.state = HostState(state, since, reason)
+        away = {"connecting", "down"}
+        # While the attempts go on and fail, since tells when the host was lost, not when it was last tried.
+        since = self.state.since if self.state.reason and {self.state.state, state} <= away else time.time()
+        self.state = HostState(state, since, reason)
         self._changed.set()

@@ -93,7 +93,7 @@ def _processors() -> tuple[float, float]:
 
 def _network() -> tuple[int, int]:
     """(sent, received) bytes over all interfaces but loopback."""
-    counters = [c for name, c in psutil.net_io_counters(pernic=True).items() if not name.startswith("lo")]
+    counters = [c for name, c in psutil.net_io_counters(pernic=True).items() if name not in ("lo", "lo0")]
     return sum(c.bytes_sent for c in counters), sum(c.bytes_recv for c in counters)
 
 

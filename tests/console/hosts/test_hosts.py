@@ -1,6 +1,7 @@
 import asyncio
 import os
 import random
+import signal
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import pytest
 from console.hosts.hosts import HostRefused, Hosts, HostUnreachable
 from console.hosts.link import LocalLink
 from console.plan.types import Host, Site
-from operations import events
+from operations import events, wire
 
 
 async def everything(hosts, host, job, offset=0):
@@ -228,6 +229,17 @@ asyncio.run(main())
 async def test_an_agent_that_hangs_is_ended_with_the_channel(tmp_path):
     link = LocalLink(tmp_path)
     connection = await link.open()
-    os.kill(connection._process.pid, 19)
+    os.kill(connection._process.pid, signal.SIGSTOP)
     assert await connection.close() == ""
-    assert connection._process.returncode == -9
+    assert connection._process.returncode == -signal.SIGKILL
+
+
+async def test_an_agent_that_answers_nothing_is_replaced(site, until):
+    hosts, far = site
+    assert await hosts.probe("FAR", "j1") == "absent"
+    os.kill(far.opened[0]._process.pid, signal.SIGSTOP)
+    channel = hosts._host("FAR").channel
+    with pytest.raises(HostUnreachable, match="no answer within 1 s"):
+        await channel.ask(wire.Ping(id=0), patience=1.0)
+    assert await hosts.probe("FAR", "j1") == "absent"
+    assert len(far.opened) == 2

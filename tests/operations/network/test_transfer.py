@@ -114,15 +114,14 @@ def test_a_directory_arrives_whole(ends, names):
     assert ends.measures("source")["digest"].value == artefact["sha256"]
 
 
-def own_address() -> str | None:
+def own_address() -> str:
     """An address of this machine that is no loopback, without a packet sent."""
     with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect(("192.0.2.1", 9))
         return probe.getsockname()[0]
-    return None
+    return "0.0.0.0"
 
 
-@pytest.mark.skipif(own_address() is None, reason="this machine has a loopback address only")
 def test_one_machine_gives_no_rate_by_whatever_address(ends, file):
     sink, _ = ends.bring(ends.artefact(file), sink={"address": own_address()})
     assert sink.outcome == "done"
