@@ -17,6 +17,7 @@ from console.app import glyphs
 from console.app.commands import ConsoleCommands
 from console.app.draw.hosts import Heard
 from console.app.feeds import Feeds
+from console.app.listening import Listening
 from console.app.screens.console import ConsoleScreen
 from console.app.screens.journal import JournalScreen
 from console.app.service import Service
@@ -51,6 +52,7 @@ class ConsoleApp(App[None]):
         self.verbs = Verbs(self)
         self._background: set[asyncio.Task[Any]] = set()
         self._minute = ""
+        self._listening = Listening(service.hosts)
         self._asks = False
         self.plotting = False
         if "TEXTUAL_THEME" not in environ:
@@ -72,14 +74,7 @@ class ConsoleApp(App[None]):
 
     def heard(self) -> dict[str, Heard]:
         """What the hosts said lately; nobody is asked before the first frame stands."""
-        if not self._asks:
-            return {}
-        hosts, site = self.service.hosts, self.view.site.host
-        found = {}
-        for id in site:
-            told = hosts.readings(id)
-            found[id] = Heard(str(hosts.state(id)), list(told.history)[-240:], told.age)
-        return found
+        return self._listening.heard(self.view.site.host) if self._asks else {}
 
     def on_mount(self) -> None:
         self.set_interval(POLL, self.look)
@@ -167,6 +162,7 @@ class ConsoleApp(App[None]):
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
+        await self.service.close()
 
 
 def theme(environ: Mapping[str, str]) -> str:

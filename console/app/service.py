@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -60,23 +60,11 @@ class Reading(Protocol):
     def disk_free(self) -> int: ...
 
 
-class Telemetry(Protocol):
-    """What one host said of itself."""
-
-    @property
-    def history(self) -> Iterable[Reading]:
-        """Recent readings, oldest first."""
-
-    @property
-    def age(self) -> float | None:
-        """Seconds since the last reading came; None before the first."""
-
-
 class Hosts(Protocol):
     """The hosts of the site."""
 
-    def readings(self, host: str) -> Telemetry:
-        """What the host was doing lately; asks it to tell from the first call on."""
+    def readings(self, host: str) -> Sequence[Reading]:
+        """What the host was doing lately, oldest first; it is asked from the first call on."""
 
     def state(self, host: str) -> object:
         """How things stand with the host, as a word."""
@@ -119,3 +107,6 @@ class Service(Protocol):
     async def reconcile(self) -> None: ...
 
     def watch(self) -> AsyncIterator[int]: ...
+
+    async def close(self) -> None:
+        """Lets go of hosts and journal; jobs go on."""

@@ -23,7 +23,7 @@ class Verbs:
 
     @property
     def _task(self) -> TaskView | None:
-        return self._app.view.tasks.get(self._app.console_screen.chosen)
+        return self._app.view.tasks.get(self._app.console_screen.under_cursor())
 
     def do(self, name: str) -> None:
         """A verb by name, as bindings and the palette give it."""

@@ -132,6 +132,12 @@ def _decide(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--again", action="store_true", help="supersede an earlier decision")
 
 
+def _retest(parser: argparse.ArgumentParser) -> None:
+    _gate(parser)
+    parser.add_argument("--option", required=True, help="the corrective option, as the plan names it")
+    _sets(parser, "TASK.name=value")
+
+
 def _status(parser: argparse.ArgumentParser) -> None:
     _workspace(parser)
     parser.add_argument("--json", action="store_true")
@@ -165,6 +171,7 @@ COMMANDS = {
     "tick": ("tick a deliverable", _tick),
     "skip": ("leave out an optional task", _skip),
     "decide": ("record a decision at a gate", _decide),
+    "retest": ("open a new round after a NO-GO, with a corrective option", _retest),
     "status": ("the checklist", _status),
     "why": ("the chain from each criterion of a gate to its file", _gate),
     "log": ("a job's log", _log),
@@ -184,6 +191,7 @@ _MODULES = {
     "tick": "console.cli.writing",
     "skip": "console.cli.writing",
     "decide": "console.cli.writing",
+    "retest": "console.cli.writing",
     "status": "console.cli.reading",
     "why": "console.cli.reading",
     "audit": "console.cli.reading",

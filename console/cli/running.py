@@ -11,6 +11,7 @@ import sys
 
 from console.cli.opening import conductor, make, rehearsal_workspace
 from console.cli.output import as_json
+from console.cli.sets import pair, task_sets
 from console.conductor.errors import Refused, Unusable
 from console.conductor.rehearse import Rehearsal, Step
 from console.conductor.verbs import Conductor
@@ -24,7 +25,7 @@ def rehearse_(arguments: argparse.Namespace) -> int:
     """Drives a rehearsal; exit 1 at the first NO-GO or task that does not end well."""
     if arguments.workspace is None:
         arguments.workspace = rehearsal_workspace()
-    sets = _task_sets(arguments.set)
+    sets = task_sets(arguments.set)
     if not (arguments.workspace / JOURNAL).exists():
         make(arguments.workspace, arguments).close()
     return asyncio.run(_rehearse(conductor(arguments), arguments, sets))
@@ -61,7 +62,7 @@ async def _run(verbs: Conductor, arguments: argparse.Namespace) -> int:
     try:
         await verbs.reconcile()
         jobs = await verbs.start(
-            arguments.task, dict(_pair(text) for text in arguments.set), again=arguments.again, fresh=arguments.fresh
+            arguments.task, dict(pair(text) for text in arguments.set), again=arguments.again, fresh=arguments.fresh
         )
         following = asyncio.gather(*(_follow(verbs, job) for job in jobs))
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, following.cancel)
@@ -146,21 +147,3 @@ def _print(event: Event) -> None:
         print(f"{time} {event.name} = {clean(str(shown))} {event.unit} {clean(event.reason)}".rstrip(), flush=True)
     elif isinstance(event, Finished):
         print(f"{time} {event.outcome} {clean(event.reason)}".rstrip(), flush=True)
-
-
-def _task_sets(given: list[str]) -> dict[str, dict[str, object]]:
-    sets: dict[str, dict[str, object]] = {}
-    for text in given:
-        name, value = _pair(text)
-        task, dot, parameter = name.rpartition(".")
-        if not dot:
-            raise Unusable(f"--set {text}: write TASK.name=value")
-        sets.setdefault(task, {})[parameter] = value
-    return sets
-
-
-def _pair(text: str) -> tuple[str, object]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise Unusable(f"--set {text}: write name=value")
-    return name, value

@@ -1,4 +1,4 @@
-"""``record``, ``tick``, ``skip`` and ``decide``: what a person writes."""
+"""``record``, ``tick``, ``skip``, ``decide`` and ``retest``: what a person writes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from console.cli.opening import conductor
+from console.cli.sets import task_sets
 from console.conductor.errors import Unusable
 from console.conductor.verbs import Conductor, waiver
 
@@ -52,4 +53,12 @@ def decide_(arguments: argparse.Namespace) -> int:
     with _opened(arguments) as verbs:
         file = verbs.decide(arguments.gate, arguments.outcome, arguments.reason, waivers, again=arguments.again)
         print(f"{arguments.gate} {arguments.outcome.upper()} by {verbs.operator}: decisions/{file}")
+    return 0
+
+
+def retest_(arguments: argparse.Namespace) -> int:
+    """Opens a retest's round."""
+    with _opened(arguments) as verbs:
+        opened = verbs.retest(arguments.gate, arguments.option, task_sets(arguments.set))
+        print(f"{opened.gate} round {opened.round}, {opened.option}: anew {', '.join(opened.tasks)}")
     return 0

@@ -31,12 +31,14 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 
 def criteria(scene: Scene, gate: str, today: datetime.date) -> tuple[CriterionView, ...]:
     """Every criterion of the gate as it stands; waivers of the decision in force count while they have not expired."""
-    return tuple(_view(scene, gate, name, c, today) for name, c in scene.plan.gate[gate].criterion.items())
+    then = scene.of_gate(gate)
+    return tuple(_view(then, gate, name, c, today) for name, c in scene.plan.gate[gate].criterion.items())
 
 
 def evidence(scene: Scene, gate: str) -> tuple[tuple[str, str, bool], ...]:
     """(criterion, job, stale) for each criterion: what a decision stands on."""
     found = []
+    scene = scene.of_gate(gate)
     for name, criterion in scene.plan.gate[gate].criterion.items():
         job = _job(scene, criterion)
         source = scene.ran(criterion.task)

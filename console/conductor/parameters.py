@@ -68,7 +68,7 @@ def checked(scene: Scene, task: str, sets: Mapping[str, object]) -> dict[str, ob
 
 def _layers(scene: Scene, task: str, sets: Mapping[str, object]) -> dict[Source, Mapping[str, object]]:
     option: dict[str, object] = {}
-    for opening in scene.state.openings:
+    for opening in scene.openings:
         if task in opening.entry.tasks and opening.entry.round == scene.round(task):
             option = dict(opening.entry.parameters.get(task, {}))
     return {

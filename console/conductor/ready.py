@@ -51,8 +51,16 @@ def _gate_task(scene: Scene, id: str, gate: str) -> tuple[TaskState, tuple[str, 
     state = gate_state(scene, gate)
     if state in ("go", "no-go", "passed-over"):
         return "done", ()
-    held = _held(scene, id)
+    held = held_gate(scene, id, gate)
     return ("locked", held) if held else ("ready", ())
+
+
+def held_gate(scene: Scene, task: str, gate: str) -> tuple[str, ...]:
+    """What keeps a gate from being decided: what holds its task, and for a retest that none has been opened."""
+    held = _held(scene, task)
+    if scene.plan.gate[gate].retests and not any(o.entry.gate == gate for o in scene.openings):
+        held = (*held, "no retest has been opened")
+    return held
 
 
 @remembered
@@ -108,7 +116,7 @@ def gate_state(scene: Scene, id: str) -> GateState:
     if taken is not None:
         return taken.entry.outcome
     task = gate_task(scene.plan, id)
-    if not task or _held(scene, task):
+    if not task or held_gate(scene, task, id):
         return "closed"
     criteria = scene.plan.gate[id].criterion
     if scene.rehearsal and criteria and all(f"{id}.{name}" in scene.not_here for name in criteria):

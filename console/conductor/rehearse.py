@@ -54,8 +54,9 @@ class Rehearsal:
                 return ending
 
     async def _next(self, view: View) -> Ending | None:
+        retested = {view.plan.gate[g.id].retests for g in view.gates.values() if g.state != "closed"}
         for gate in view.gates.values():
-            if gate.state == "no-go" and not gate.provisional:
+            if gate.state == "no-go" and not gate.provisional and gate.id not in retested:
                 return Ending("no-go", gate.id, "; ".join(gate.why_not))
         task = next((t for t in view.tasks.values() if self._startable(view, t)), None)
         if task is None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
 
-from console.journal.fold import Job, State
+from console.journal.fold import Job, Opening, State
 from console.plan.types import Plan, Site, Task
 
 P = ParamSpec("P")
@@ -21,12 +21,40 @@ class Scene:
     plan: Plan
     site: Site
     state: State
+    epoch: int = -1
+    """How many of the rounds that were opened count; -1 for all of them."""
     memo: dict[tuple[Any, ...], Any] = field(default_factory=dict)
     sequence: int = field(init=False)
     """Of the state's last row when the scene was set."""
 
+    _rounds: dict[str, int] = field(init=False, default_factory=dict)
+
     def __post_init__(self) -> None:
         self.sequence = self.state.sequence
+        if self.epoch < 0:
+            self.epoch = len(self.state.openings)
+        for opening in self.state.openings[: self.epoch]:
+            self._rounds.update(dict.fromkeys(opening.entry.tasks, opening.entry.round))
+
+    def at(self, epoch: int) -> Scene:
+        """The same moment with the rounds of an earlier epoch: what a decision of then stands on."""
+        if epoch == self.epoch:
+            return self
+        key = ("at", epoch)
+        if key not in self.memo:
+            self.memo[key] = Scene(self.plan, self.site, self.state, epoch)
+        found: Scene = self.memo[key]
+        return found
+
+    def of_gate(self, gate: str) -> Scene:
+        """The scene of the gate's evidence: of the decision in force, else of now."""
+        taken = self.state.decision(gate)
+        return self.at(taken.epoch) if taken else self
+
+    @property
+    def openings(self) -> list[Opening]:
+        """The rounds that count, oldest first."""
+        return self.state.openings[: self.epoch]
 
     @property
     def rehearsal(self) -> bool:
@@ -42,7 +70,7 @@ class Scene:
         return self.plan.task[id]
 
     def round(self, task: str) -> int:
-        return self.state.rounds.get(task, 1)
+        return self._rounds.get(task, 1)
 
     def attempts(self, task: str) -> list[Job]:
         """All attempts of the task's current round, oldest first."""

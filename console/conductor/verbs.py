@@ -15,12 +15,13 @@ from console.conductor.bind import Wish
 from console.conductor.compose import may_tick
 from console.conductor.errors import BadInput, Refused
 from console.conductor.ready import task_state
+from console.conductor.retest import open_round
 from console.conductor.runs import Runs
 from console.conductor.scene import Scene
 from console.conductor.view import JobView
 from console.conductor.workspace import Workspace
 from console.hosts.hosts import Hosts
-from console.journal.entries import AnyEntry, RecordTyped, Row, Scalar, Skipped, Ticked, Waiver
+from console.journal.entries import AnyEntry, RecordTyped, RoundOpened, Row, Scalar, Skipped, Ticked, Waiver
 from console.journal.fold import State
 from console.journal.store import Build
 from console.plan.types import Record, Task
@@ -129,6 +130,17 @@ class Conductor:
         """Records GO or NO-GO with the evidence as it stands; returns the decision's file name."""
         decision = deciding.Ask(gate, outcome, clean(reason).strip(), tuple(waivers), again, by_rule)
         return deciding.decide(self.workspace, self._name(), decision)
+
+    def retest(self, gate: str, option: str, sets: Mapping[str, Mapping[str, object]] | None = None) -> RoundOpened:
+        """Opens a new round for a gate that retests a NO-GO, with a corrective option; the old round stays."""
+        opened: list[RoundOpened] = []
+
+        def build(state: State) -> list[tuple[str | None, AnyEntry]]:
+            opened[:] = [open_round(self.workspace.scene_of(state), gate, option, sets or {})]
+            return [(None, opened[0])]
+
+        self._append(build)
+        return opened[0]
 
     def command(self, task: str, sets: Mapping[str, object] | None = None) -> str:
         """The shell command that does what the app would do; empty for a task without an operation."""

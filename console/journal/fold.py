@@ -63,6 +63,8 @@ class Taken:
     operator: str
     at: str
     sequence: int
+    epoch: int
+    """Rounds opened before it: the evidence that it stands on is of that epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +87,6 @@ class State:
     jobs: dict[str, Job] = field(default_factory=dict)
     runs: dict[tuple[str, int], list[Job]] = field(default_factory=dict)
     """The attempts by (task, round), oldest first."""
-    rounds: dict[str, int] = field(default_factory=dict)
-    """The current round of tasks that are past their first."""
     records: dict[tuple[str, int, str], Signed] = field(default_factory=dict)
     """By (task, round, slug)."""
     ticks: dict[tuple[str, int, str], Signed] = field(default_factory=dict)
@@ -97,6 +97,7 @@ class State:
     """By gate, oldest first."""
 
     openings: list[Opening] = field(default_factory=list)
+    """Rounds opened, oldest first; how many there were by some moment is that moment's epoch."""
 
     def apply(self, row: Row, digest: str) -> None:
         """Adds the next row, whose hash is ``digest``."""
@@ -120,16 +121,18 @@ class State:
             case Skipped():
                 self.skipped[entry.task, entry.round] = Signed(row.operator, row.time, entry.reason)
             case RoundOpened():
-                self.rounds.update(dict.fromkeys(entry.tasks, entry.round))
                 self.openings.append(Opening(entry, row.operator, row.time))
             case Decided():
-                self.decisions.setdefault(entry.gate, []).append(Taken(entry, row.operator, row.time, row.sequence))
+                taken = Taken(entry, row.operator, row.time, row.sequence, len(self.openings))
+                self.decisions.setdefault(entry.gate, []).append(taken)
         self.sequence, self.head = row.sequence, digest
 
     def decision(self, gate: str) -> Taken | None:
-        """The decision in force: the latest."""
+        """The decision in force: the latest, unless a round for another has been opened since."""
         taken = self.decisions.get(gate)
-        return taken[-1] if taken else None
+        if not taken or any(opening.entry.gate == gate for opening in self.openings[taken[-1].epoch :]):
+            return None
+        return taken[-1]
 
     def open_jobs(self) -> list[Job]:
         """Jobs whose end is not journalled."""

@@ -17,6 +17,7 @@ Filename = Annotated[
     str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,58}\.toml$", description="a file beside plan.toml, NAME.toml")
 ]
 Scalar = bool | int | float | str
+Weekday = Literal["", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 Compare = Literal[">=", ">", "<=", "<", "=="]
 Condition = Annotated[
     str,
@@ -86,6 +87,8 @@ class Task(Struct, frozen=True, kw_only=True):
     instead_of: Id = ""
     optional: bool = False
     repeats: Literal["", "2 h", "daily", "weekly"] = ""
+    weekday: Weekday = ""
+    """For a task that repeats weekly: when it falls due, by the calendar."""
     gate: Id = ""
     operation: str = ""
     parameters: dict[str, Any] = {}
@@ -98,11 +101,16 @@ class Task(Struct, frozen=True, kw_only=True):
 
 
 class Criterion(Struct, frozen=True, kw_only=True):
-    """One rule of a gate: a measure of a task's latest job, compared with a threshold strictly as written."""
+    """One rule of a gate, compared with a threshold strictly as written.
+
+    What is compared is either a ``measure`` of the task's latest job or, where no operation can tell, a ``record`` of the
+    task that a person types, in the record's own unit: exactly one of the two is named.
+    """
 
     label: str
     task: Id
-    measure: str
+    measure: str = ""
+    record: Slug = ""
     compare: Compare
     threshold: Scalar
     unit: str = ""
@@ -158,6 +166,7 @@ class Phase(Struct, frozen=True, kw_only=True):
     success: list[str] = []
     when: Condition = ""
     blocked_by: str = ""
+    blocked_ref: Id = ""
     offset: Annotated[int, Meta(ge=0)] = 0
     days: Annotated[int, Meta(ge=0)] = 0
 
@@ -173,6 +182,31 @@ class Contingency(Struct, frozen=True, kw_only=True):
     impact: str = ""
 
 
+class Milestone(Struct, frozen=True, kw_only=True):
+    """A date that the plan wants to keep: the end of a phase, or of the whole."""
+
+    title: str
+    offset: Annotated[int, Meta(ge=0)]
+    """Days after the plan's start at whose end it is reached; it may lie after the plan's last day."""
+    phase: Id = ""
+    """The phase whose end it is; empty for one of the whole plan."""
+    about: str = ""
+
+
+class Risk(Struct, frozen=True, kw_only=True):
+    """A risk of the plan's register, and the contingency that answers it."""
+
+    title: str
+    contingency: Id
+
+
+class Resource(Struct, frozen=True, kw_only=True):
+    """Who and what the plan counts on."""
+
+    title: str
+    about: str
+
+
 class PlanFile(Struct, frozen=True, kw_only=True):
     """What plan.toml holds: the plan as a whole, and its phases in order with the file of each."""
 
@@ -185,6 +219,9 @@ class PlanFile(Struct, frozen=True, kw_only=True):
     owner: str = ""
     about: str = ""
     phase: dict[Id, Phase]
+    milestone: dict[Id, Milestone] = {}
+    risk: dict[Id, Risk] = {}
+    resource: dict[Id, Resource] = {}
 
 
 class PhaseFile(Struct, frozen=True, kw_only=True):

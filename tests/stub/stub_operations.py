@@ -54,7 +54,9 @@ def count(context, parameters: CountParameters) -> None:
         step += 1
         link = hashlib.sha256(link.encode()).hexdigest()
         context.metric("link", int(link[:8], 16) / 2**32, step)
+        context.metric("loss", 2 * 0.98**step, step)
         if step % parameters.every == 0:
+            context.log(f"link {step} is {link[:8]}")
             _keep(context, step, link)
             context.progress(step, parameters.steps, "steps")
     path = context.output("chain.txt")

@@ -78,7 +78,7 @@ def _short(readings: Sequence[Reading], wide: bool, glyphs: Glyphs) -> Iterator[
     yield "  ram ", "dim"
     yield f"{last.ram_used / 1e9:.1f}/{last.ram_total / 1e9:.0f} GB", ""
     if wide:
-        yield f" {sparkline(_buckets(readings), glyphs, SPARKS, last.ram_total)}", "accent"
+        yield f" {sparkline(_buckets(readings), glyphs, SPARKS, last.ram_total).lstrip():{SPARKS}}", "accent"
     yield "  temp ", "dim"
     yield _or_na(last.temperature_c, "{:.0f} °C")
     yield "  disk ", "dim"

@@ -12,6 +12,7 @@ from console.app.glyphs import Glyphs
 from console.app.line import Line, Span, line, wrapped
 from console.conductor import wording
 from console.conductor.view import GateView, JobView, ParameterView, RecordView, TaskState, TaskView, View
+from console.plan.types import ArtefactFrom, JobsOf
 
 BLANK = Line()
 VALUE_LIMIT = 160
@@ -116,37 +117,53 @@ def _records(task: TaskView, width: int, glyphs: Glyphs) -> Iterator[Line]:
         return
     yield BLANK
     yield line(("Records", "head"))
-    column = min(26, max(cell_len(record.label) for record in task.records)) + 2
+    column = min(34, width * 2 // 5, max(cell_len(record.label) for record in task.records)) + 2
     for record in task.records:
-        yield _record(record, column, glyphs)
-        if record.reason and (record.value is None or record.met is False):
-            yield from wrapped(record.reason, width, "dim", " " * (column + 2))
+        yield from _record(record, column, width, glyphs)
         if record.rows is not None and len(record.rows) > 1:
             yield line((" " * (column + 2), ""), (_rows(record, glyphs), "dim"))
 
 
-def _record(record: RecordView, column: int, glyphs: Glyphs) -> Line:
+def _record(record: RecordView, column: int, width: int, glyphs: Glyphs) -> Iterator[Line]:
+    """Label, value and source; what does not fit beside the value stands below it."""
     shown, style = shown_value(record)
-    beside: list[Span] = []
-    if record.expected and record.met is not None:
-        beside = [(f"  {'meets' if record.met else 'misses'} {record.expected}", "good" if record.met else "bad")]
-    elif record.expected:
-        beside = [(f"  expected {record.expected}", "dim")]
-    return line(
-        "  ",
-        (set_cell_size(record.label, column) if cell_len(record.label) < column else f"{record.label} ", ""),
-        (shown, style),
-        *beside,
-        right=[_source(record, glyphs)],
-        key=("record", record.slug) if record.typed else None,
-    )
+    source = _source(record, glyphs)
+    indent = " " * (column + 2)
+    label = set_cell_size(record.label, column) if cell_len(record.label) < column else f"{record.label} "
+    key = ("record", record.slug) if record.typed else None
+    room = width - max(len(indent), 2 + cell_len(label)) - cell_len(source[0]) - 1
+    beside = [*_judged(record), *_why(record)]
+    shown, *sure = shown.split("  ", 1) if isinstance(record.value, int | float) else [shown]
+    beside = [*((text, "") for text in sure), *beside]
+    short = cell_len(shown) <= room
+    fits = short and sum(cell_len(text) + 2 for text, _ in beside) + cell_len(shown) <= room
+    inline: list[Span] = [(f"  {text}", tone) for text, tone in beside] if fits else []
+    yield line("  ", label, (shown if short else "", style), *inline, right=[source] if source[0] else [], key=key)
+    if not short:
+        yield from wrapped(shown, width, style, "      ")
+    for text, tone in beside if not fits else ():
+        yield from wrapped(text, width, tone, indent)
+
+
+def _judged(record: RecordView) -> list[Span]:
+    if not record.expected:
+        return []
+    if record.met is None:
+        return [(f"expected {record.expected}", "dim")]
+    return [(f"meets {record.expected}", "good")] if record.met else [(f"misses {record.expected}", "bad")]
+
+
+def _why(record: RecordView) -> list[Span]:
+    told = record.reason and record.source and (record.value is None or record.met is False)
+    return [(record.reason, "dim")] if told else []
 
 
 def shown_value(record: RecordView) -> tuple[str, str]:
     """A record's value with unit, n and interval, and its style; what is missing is said, never 0."""
     if record.value is None:
-        empty = not record.source and not record.reason
-        return ("to be typed (e)" if record.typed else "not measured yet", "dim") if empty else ("n/a", "warn")
+        if record.source:
+            return "n/a", "warn"
+        return ("to be typed (e)" if record.typed else record.reason or "not measured yet"), "dim"
     text = wording.value(record.value, record.unit, record.n, record.count)
     if isinstance(record.value, str) and len(record.value) == 64 and record.value.isalnum():
         text = f"{record.value[:12]}…"
@@ -164,7 +181,7 @@ def _source(record: RecordView, glyphs: Glyphs) -> Span:
         return "", ""
     if record.typed:
         return f"{glyphs.typed} {record.source}", "typed"
-    return f"job {record.source[:8]}", "dim"
+    return f"job {record.source[:4]}", "dim"
 
 
 def _rows(record: RecordView, glyphs: Glyphs) -> str:
@@ -217,6 +234,10 @@ def amount(value: object) -> str:
         return "not set"
     if isinstance(value, bool | int | float | str):
         return wording.value(value)
+    if isinstance(value, ArtefactFrom):
+        return f"{value.artefact} of {value.task}"
+    if isinstance(value, JobsOf):
+        return f"jobs of {value.jobs_of}"
     return str(value)
 
 

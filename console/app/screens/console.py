@@ -152,6 +152,13 @@ class ConsoleScreen(Screen[None]):
         self._show_task()
         self.set_timer(SETTLE, lambda: self._settle(task))
 
+    def under_cursor(self) -> str:
+        """The chosen task, the cursor's last move included: keys may come faster than its message."""
+        key = self.query_one(PlanPane).key
+        if isinstance(key, tuple) and key[0] == "task":
+            self.choose(key[1])
+        return self.chosen
+
     def _settle(self, task: str) -> None:
         if task == self.chosen:
             self.app.feeds.want(self.view, task)

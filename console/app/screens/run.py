@@ -18,6 +18,7 @@ from console.app.draw.task import amount
 from console.app.screens.ask import Fault, said
 from console.conductor.errors import Refused
 from console.conductor.view import ParameterView, TaskView
+from console.text import clean
 
 if TYPE_CHECKING:
     from console.app.app import ConsoleApp
@@ -127,7 +128,7 @@ class RunScreen(ModalScreen[list[str]]):
 
 def _text(value: object) -> str:
     """A value as a person would type it."""
-    return ("true" if value else "false") if isinstance(value, bool) else str(value)
+    return ("true" if value else "false") if isinstance(value, bool) else clean(str(value))
 
 
 def _beside(parameter: ParameterView) -> str:

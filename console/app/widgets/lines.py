@@ -20,6 +20,7 @@ from textual.widget import Widget
 
 from console.app.glyphs import ASCII, UNICODE, Glyphs
 from console.app.line import STYLES, Line
+from console.text import clean
 
 COMPONENTS = {f"line--{name}" for name in STYLES}
 
@@ -36,11 +37,11 @@ class Painter(Widget):
         return found if isinstance(found, Glyphs) else UNICODE
 
     def entitle(self, title: str, subtitle: str = "") -> None:
-        """Sets the border's texts; they are never read as markup."""
+        """Sets the border's texts; they are cleaned and never read as markup."""
         plain = self.glyphs.plain
-        if (new := Content(plain(title))) != self._border_title:
+        if (new := Content(plain(clean(title)))) != self._border_title:
             self.border_title = new
-        if (new := Content(plain(subtitle))) != self._border_subtitle:
+        if (new := Content(plain(clean(subtitle)))) != self._border_subtitle:
             self.border_subtitle = new
 
     def _strip(self, line: Line, width: int, cursor: Style | None = None) -> Strip:
@@ -105,7 +106,7 @@ class Scrolled(ScrollView, Painter):
 
     def on_mount(self) -> None:
         if self.glyphs is ASCII:
-            self.vertical_scrollbar.renderer = _PlainBar
+            self.vertical_scrollbar.renderer = _PlainBar  # type: ignore[misc] # as Textual's documentation has it
 
 
 class LinesView(Scrolled, can_focus=True):

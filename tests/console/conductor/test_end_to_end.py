@@ -41,7 +41,7 @@ async def test_a_rehearsal_goes_through_and_every_value_names_its_job(conductor)
     states = {id: task.state for id, task in view.tasks.items()}
     assert states == {
         "make": "done", "bring": "done", "count": "done", "watch": "done", "grade": "done", "talk": "skipped",
-        "decide": "done", "mourn": "locked", "go_on": "ready",
+        "decide": "done", "mourn": "locked", "decide_again": "locked", "go_on": "ready",
     }  # fmt: skip
     records = {(t.id, r.slug): r for t in view.tasks.values() for r in t.records}
     assert records["make", "lines"].value == 1000
@@ -60,6 +60,40 @@ async def test_a_measure_below_the_threshold_ends_no_go_with_its_branch_open(con
     assert view.gates["G1"].state == "no-go"
     assert view.tasks["mourn"].state == "ready"
     assert view.tasks["go_on"].state == "locked"
+
+
+async def test_a_retest_is_a_new_round_and_the_old_one_stays(conductor):
+    await rehearse(conductor, grade={"right": "89"})
+    with pytest.raises(Refused, match="needs mourn first"):
+        conductor.retest("G1r", "better")
+    conductor.tick("mourn", "D-3")
+    assert conductor.workspace.view().gates["G1r"].state == "closed"
+    with pytest.raises(BadInput, match="no option"):
+        conductor.retest("G1r", "luck")
+    opened = conductor.retest("G1r", "longer", {"grade": {"right": "88"}})
+    assert (opened.round, opened.tasks) == (2, ["count", "watch", "grade"])
+    view = conductor.workspace.view()
+    assert {t.id: t.state for t in view.tasks.values() if t.round == 2} == {
+        "count": "ready", "watch": "locked", "grade": "locked",
+    }  # fmt: skip
+    assert view.gates["G1"].state == "no-go"
+    assert not view.gates["G1"].stale, "its evidence is the first round's"
+    assert view.gates["G1"].criteria[0].shown == "89 of 100 = 89.0 %"
+    assert not view.gates["G1r"].may_go
+    ending = await Rehearsal(conductor, {}, lambda _: None).through("G1r")
+    assert (ending.kind, ending.at) == ("no-go", "G1r")
+    again = conductor.retest("G1r", "better")
+    assert (again.round, again.tasks) == (3, ["grade"])
+    assert conductor.workspace.view().gates["G1r"].state == "ready", "a new round asks for a new decision"
+    ending = await Rehearsal(conductor, {}, lambda _: None).through("G1r")
+    assert ending.kind == "through"
+    view = conductor.workspace.view()
+    assert [(j.round, j.state) for j in view.tasks["grade"].jobs] == [(1, "done"), (2, "done"), (3, "done")]
+    assert view.tasks["count"].round == 2
+    assert view.tasks["count"].records[0].value == 150
+    assert view.gates["G1r"].criteria[0].shown == "97 of 100 = 97.0 %"
+    assert view.tasks["go_on"].state == "ready"
+    assert view.gates["G1"].criteria[0].shown == "89 of 100 = 89.0 %"
 
 
 async def test_bad_parameters_are_all_named_before_anything_starts(conductor):
