@@ -25,6 +25,7 @@ class Graph:
     waits: dict[str, set[str]] = field(init=False)
     """Task -> the tasks it waits for itself."""
     _before: dict[str, frozenset[str]] = field(init=False, default_factory=dict)
+    _others: dict[str, set[str]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         tasks = self.plan.task
@@ -32,6 +33,9 @@ class Graph:
         for id, task in tasks.items():
             if task.gate:
                 self.deciders.setdefault(task.gate, []).append(id)
+            if task.instead_of in tasks:
+                self._others.setdefault(id, set()).add(task.instead_of)
+                self._others.setdefault(task.instead_of, set()).add(id)
         self.waits = {}
         for id, task in tasks.items():
             phase = self.plan.phase.get(self.plan.task_phase.get(id, ""))
@@ -41,9 +45,7 @@ class Graph:
 
     def alternatives(self, id: str) -> set[str]:
         """The task, and those that may be done instead of it or that it may be done instead of."""
-        other = self.plan.task[id].instead_of
-        found = {id, *(t for t, task in self.plan.task.items() if task.instead_of == id)}
-        return found | ({other} & self.plan.task.keys())
+        return {id, *self._others.get(id, ())}
 
     def before(self, id: str) -> frozenset[str]:
         """Every task that has started when this one may, alternatives of them included. Works on cycles too."""
@@ -63,18 +65,16 @@ class Graph:
         found: list[list[str]] = []
         done: set[str] = set()
         for start in self.plan.task:
-            trail: list[str] = []
-            stack = [(start, iter(sorted(self.waits[start])))] if start not in done else []
-            if stack:
-                trail.append(start)
-            while stack:
-                ahead = next(stack[-1][1], None)
+            trail = {start: iter(sorted(self.waits[start]))} if start not in done else {}
+            while trail:
+                task, waits = next(reversed(trail.items()))
+                ahead = next(waits, None)
                 if ahead is None:
-                    stack.pop()
-                    done.add(trail.pop())
+                    del trail[task]
+                    done.add(task)
                 elif ahead in trail:
-                    found.append(trail[trail.index(ahead) :])
+                    path = list(trail)
+                    found.append(path[path.index(ahead) :])
                 elif ahead not in done:
-                    trail.append(ahead)
-                    stack.append((ahead, iter(sorted(self.waits[ahead]))))
+                    trail[ahead] = iter(sorted(self.waits[ahead]))
         return found

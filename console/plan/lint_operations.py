@@ -157,9 +157,7 @@ def _values(place: Path, plan: Plan, id: str, values: dict[str, Any], *, amounts
 
 def _record(place: Path, record: Record, operation: Operation | None) -> Iterator[Finding]:
     if not record.measure:
-        for key in ("role", "series"):
-            if getattr(record, key):
-                yield Finding((*place, key), "only a record with a measure can have it")
+        yield from _typed(place, record)
         return
     measure = operation.measure(record.measure) if operation else None
     if operation is None:
@@ -180,6 +178,15 @@ def _record(place: Path, record: Record, operation: Operation | None) -> Iterato
             yield from _expect((*place, "expect"), record.expect, measure)
 
 
+def _typed(place: Path, record: Record) -> Iterator[Finding]:
+    for key in ("role", "series"):
+        if getattr(record, key):
+            yield Finding((*place, key), "only a record with a measure can have it")
+    equals = record.expect.equals if record.expect else None
+    if record.typed_as == "text" and isinstance(equals, int | float):
+        yield Finding((*place, "expect"), "expects a number, but what is typed is read as text: give it a unit")
+
+
 def _expect(place: Path, expect: Expectation, measure: Measure) -> Iterator[Finding]:
     for key in ("at_least", "at_most", "above", "below"):
         bound = getattr(expect, key)
@@ -190,9 +197,15 @@ def _expect(place: Path, expect: Expectation, measure: Measure) -> Iterator[Find
 
 
 def _criterion(place: Path, criterion: Criterion, plan: Plan) -> Iterator[Finding]:
+    if bool(criterion.measure) == bool(criterion.record):
+        what = "expected a measure or a record, got both" if criterion.measure else "expected a measure or a record"
+        yield Finding((*place, "record") if criterion.record else place, what)
+        return
     task = plan.task.get(criterion.task)
     operation = _find(task)
-    if task is None or (task.operation and operation is None):
+    if task is not None and criterion.record:
+        yield from _on_record(place, criterion, task)
+    if task is None or criterion.record or (task.operation and operation is None):
         return
     measure = operation.measure(criterion.measure) if operation else None
     if operation is None:
@@ -200,28 +213,44 @@ def _criterion(place: Path, criterion: Criterion, plan: Plan) -> Iterator[Findin
     elif measure is None:
         has = ", ".join(m.name for m in operation.measures)
         yield Finding((*place, "measure"), f'{operation.name} has no measure "{criterion.measure}"; it has {has}')
+    elif measure.kind is Kind.TABLE or measure.series:
+        yield Finding((*place, "measure"), f"{measure.name} is many values: a criterion needs one")
     else:
-        yield from _threshold(place, criterion, measure)
+        yield from _threshold(place, criterion, measure.name, measure.kind)
 
 
-def _threshold(place: Path, criterion: Criterion, measure: Measure) -> Iterator[Finding]:
+def _on_record(place: Path, criterion: Criterion, task: Task) -> Iterator[Finding]:
+    record = task.record.get(criterion.record)
+    if record is None:
+        has = ", ".join(task.record) or "none"
+        yield Finding((*place, "record"), f'{criterion.task} has no record "{criterion.record}"; it has {has}')
+    elif record.measure:
+        yield Finding((*place, "record"), f"{criterion.record} is measured: name its measure, {record.measure}")
+    else:
+        if criterion.unit != record.unit:
+            what = f'"{record.unit}"' if record.unit else "without a unit"
+            yield Finding((*place, "unit"), f"{criterion.record} is typed in {what}, and so is its threshold")
+        yield from _threshold(place, criterion, criterion.record, Kind(record.typed_as))
+
+
+def _threshold(place: Path, criterion: Criterion, name: str, kind: Kind) -> Iterator[Finding]:
     threshold = criterion.threshold
     number = isinstance(threshold, int | float) and not isinstance(threshold, bool)
-    if measure.kind is Kind.TABLE or measure.series:
-        yield Finding((*place, "measure"), f"{measure.name} is many values: a criterion needs one")
-    elif measure.kind in _ORDERED:
+    if kind in _ORDERED:
         if not number:
-            yield Finding((*place, "threshold"), f"{measure.name} is a {measure.kind}: expected a number")
-        elif measure.kind is Kind.PROPORTION and not 0 <= float(threshold) <= 1:
-            yield Finding((*place, "threshold"), f"{measure.name} is a proportion: expected 0 to 1, got {threshold}")
+            yield Finding((*place, "threshold"), f"{name} is a {kind}: expected a number")
+        elif kind is Kind.PROPORTION and not 0 <= float(threshold) <= 1:
+            yield Finding((*place, "threshold"), f"{name} is a proportion: expected 0 to 1, got {threshold}")
+        elif criterion.record and criterion.unit == "%" and not 0 <= float(threshold) <= 100:
+            yield Finding((*place, "threshold"), f"{name} is typed in %: expected 0 to 100, got {threshold}")
     else:
-        right = bool if measure.kind is Kind.FLAG else str
+        right = bool if kind is Kind.FLAG else str
         if not isinstance(threshold, right):
             expected = "true or false" if right is bool else "text"
-            yield Finding((*place, "threshold"), f"{measure.name} is a {measure.kind}: expected {expected}")
+            yield Finding((*place, "threshold"), f"{name} is a {kind}: expected {expected}")
         if criterion.compare != "==":
-            yield Finding((*place, "compare"), f"{measure.name} is a {measure.kind}: only == can compare it")
-    if measure.kind is not Kind.PROPORTION:
+            yield Finding((*place, "compare"), f"{name} is a {kind}: only == can compare it")
+    if kind is not Kind.PROPORTION:
         for key, plain in (("smallest_sample", 0), ("bound", "point")):
             if getattr(criterion, key) != plain:
-                yield Finding((*place, key), f"{measure.name} is no proportion: it has no sample")
+                yield Finding((*place, key), f"{name} is no proportion: it has no sample")

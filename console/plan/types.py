@@ -67,6 +67,15 @@ class Record(Struct, frozen=True, kw_only=True):
     unit: str = ""
     expect: Expectation | None = None
 
+    @property
+    def typed_as(self) -> Literal["flag", "number", "text"]:
+        """How what a person types is read: yes or no where that is expected, a number with a unit or a bound."""
+        expect = self.expect
+        if expect is not None and isinstance(expect.equals, bool):
+            return "flag"
+        bounds = (expect.at_least, expect.at_most, expect.above, expect.below) if expect else ()
+        return "number" if self.unit or any(bound is not None for bound in bounds) else "text"
+
 
 class Task(Struct, frozen=True, kw_only=True):
     """One item of the plan."""
@@ -103,8 +112,8 @@ class Task(Struct, frozen=True, kw_only=True):
 class Criterion(Struct, frozen=True, kw_only=True):
     """One rule of a gate, compared with a threshold strictly as written.
 
-    What is compared is either a ``measure`` of the task's latest job or, where no operation can tell, a ``record`` of the
-    task that a person types, in the record's own unit: exactly one of the two is named.
+    What is compared is either a ``measure`` of the task's latest job or, where no operation can tell, a ``record`` of
+    the task that a person types, in the record's own unit: exactly one of the two is named.
     """
 
     label: str
