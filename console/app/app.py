@@ -112,11 +112,19 @@ class ConsoleApp(App[None]):
         if not task.cancelled() and (error := task.exception()) is not None:
             self.say(f"{type(error).__name__}: {error}", bad=True)
 
+    @property
+    def _stands(self) -> bool:
+        """Whether there is a screen to show things on: timers outlive it by a moment when the app ends."""
+        return bool(self._screen_stack) and bool(self.console_screen.query("#keys"))
+
     def _show_hosts(self) -> None:
-        self.console_screen.show_hosts()
+        if self._stands:
+            self.console_screen.show_hosts()
 
     def look(self) -> None:
         """Shows the workspace as it is now; paints nothing if it is as it was."""
+        if not self._stands:
+            return
         view = self.service.workspace.view()
         screen = self.console_screen
         if view is not self.view:
@@ -131,6 +139,8 @@ class ConsoleApp(App[None]):
 
     def feed(self) -> None:
         """Takes in what the followed jobs said; comes back at once while there is more."""
+        if not self._stands:
+            return
         came, more = self.feeds.poll()
         if came:
             self.console_screen.show_feeds()
