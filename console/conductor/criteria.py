@@ -6,6 +6,7 @@ import datetime
 import hashlib
 import operator
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -14,11 +15,9 @@ from console.conductor import lineage, wording
 from console.conductor.scene import Scene
 from console.conductor.view import CriterionView
 from console.journal.entries import Waiver
-from console.journal.fold import Job
 from console.plan.types import Criterion, Plan
 from operations import registry, stats
 from operations.contract import Kind, Value
-from operations.events import Measured
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
@@ -40,9 +39,8 @@ def evidence(scene: Scene, gate: str) -> tuple[tuple[str, str, bool], ...]:
     found = []
     scene = scene.of_gate(gate)
     for name, criterion in scene.plan.gate[gate].criterion.items():
-        job = _job(scene, criterion)
-        source = scene.ran(criterion.task)
-        found.append((name, job.started.job if job else "", bool(lineage.stale(scene, source))))
+        given = _given(scene, criterion)
+        found.append((name, given.job or given.typed, bool(lineage.stale(scene, given.task))))
     return tuple(found)
 
 
@@ -51,24 +49,79 @@ def gate_digest(plan: Plan, gate: str) -> str:
     return hashlib.sha256(msgspec.json.encode(plan.gate[gate], order="deterministic")).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What there is to compare: a value from a job or a person, or why there is none."""
+
+    task: str
+    value: Value = None
+    missing: str = ""
+    unit: str = ""
+    n: int | None = None
+    count: int | None = None
+    job: str = ""
+    host: str = ""
+    at: str = ""
+    typed: str = ""
+    """Who typed it, and when."""
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        return stats.wilson(self.count, self.n) if self.n and self.count is not None else None
+
+
+def _given(scene: Scene, criterion: Criterion) -> _Given:
+    source = scene.ran(criterion.task)
+    if criterion.record and not scene.task(source).record[criterion.record].measure:
+        return _from_person(scene, source, criterion.record)
+    measure = criterion.measure or scene.task(source).record[criterion.record].measure
+    return _from_job(scene, source, measure)
+
+
+def _from_person(scene: Scene, task: str, record: str) -> _Given:
+    signed = scene.state.records.get((task, scene.round(task), record))
+    unit = scene.task(task).record[record].unit
+    if signed is None:
+        return _Given(task, missing=f"nobody has typed {record} of {task}", unit=unit)
+    return _Given(task, signed.value, unit=unit, typed=f"{signed.operator}, {signed.at}", at=signed.at)
+
+
+def _from_job(scene: Scene, task: str, measure: str) -> _Given:
+    """From the latest attempt alone; with two roles, from the one that reported it."""
+    jobs = list(scene.latest(task).values())
+    job = next((job for job in jobs if job.measure(measure)), jobs[-1] if jobs else None)
+    if job is None:
+        return _Given(task, missing=f"{task} has not run")
+    found = _Given(task, job=job.started.job, host=job.started.host, at=job.ended_at)
+    if job.finished is None:
+        return replace(found, missing=f"{task} is running")
+    measured = job.measure(measure)
+    if measured is not None:
+        found = replace(found, value=measured.value, unit=measured.unit, n=measured.n, count=measured.count)
+    if job.finished.outcome != "done":
+        missing = f"job {job.started.job} {job.finished.outcome}: {job.finished.reason}"
+    elif measured is None:
+        missing = f"job {job.started.job} did not measure it"
+    elif measured.value is None:
+        missing = measured.reason or f"not a finite number ({measured.nonfinite})"
+    else:
+        missing = ""
+    return replace(found, missing=missing)
+
+
 def _view(scene: Scene, gate: str, name: str, criterion: Criterion, today: datetime.date) -> CriterionView:
     aside = scene.not_here.get(f"{gate}.{name}", "")
-    job = _job(scene, criterion)
-    measured = job.measure(criterion.measure) if job else None
-    source = scene.ran(criterion.task)
-    stale = lineage.stale(scene, source)
-    value = measured.value if measured else None
-    n, count = (measured.n, measured.count) if measured else (None, None)
-    interval = stats.wilson(count, n) if n and count is not None else None
-    proportion = _is_proportion(scene, criterion)
-    met, reason = _verdict(criterion, job, measured, interval)
+    given = _given(scene, criterion)
+    stale = lineage.stale(scene, given.task)
+    met, reason = _verdict(criterion, given)
     if stale and met is not False:
         met, reason = None, f"stale: {stale[0]}"
+    proportion = _is_proportion(scene, criterion)
     return CriterionView(
         name=name,
         label=criterion.label,
-        value=value,
-        shown=wording.value(value, measured.unit if measured else criterion.unit, n, count),
+        value=given.value,
+        shown=wording.value(given.value, given.unit or criterion.unit, given.n, given.count),
         threshold=criterion.threshold,
         compare=criterion.compare,
         asks=wording.rule(criterion.compare, criterion.threshold, criterion.unit, proportion=proportion),
@@ -80,50 +133,42 @@ def _view(scene: Scene, gate: str, name: str, criterion: Criterion, today: datet
         stale=bool(stale),
         waivable=criterion.waivable,
         waived=_waived(scene, gate, name, today),
-        n=n,
-        count=count,
-        interval=interval,
-        enough=_enough(criterion, n) if interval else None,
-        task=source,
-        measure=criterion.measure,
-        job=job.started.job if job else "",
-        host=job.started.host if job else "",
-        measured_at=job.ended_at if job else "",
+        n=given.n,
+        count=given.count,
+        interval=given.interval,
+        enough=_enough(criterion, given.n) if given.interval else None,
+        task=given.task,
+        measure=criterion.measure or criterion.record,
+        job=given.job,
+        host=given.host,
+        measured_at=given.at,
+        typed=given.typed,
         ours=criterion.ours,
     )
 
 
-def _job(scene: Scene, criterion: Criterion) -> Job | None:
-    """The latest attempt that is to supply the measure; with two roles, the one that reported it."""
-    jobs = list(scene.latest(scene.ran(criterion.task)).values())
-    return next((job for job in jobs if job.measure(criterion.measure)), jobs[-1] if jobs else None)
-
-
-def _verdict(
-    criterion: Criterion, job: Job | None, measured: Measured | None, interval: tuple[float, float] | None
-) -> tuple[bool | None, str]:
-    if job is None:
-        return None, f"{criterion.task} has not run"
-    if job.finished is None:
-        return None, f"{criterion.task} is running"
-    if job.finished.outcome != "done":
-        return None, f"job {job.started.job} {job.finished.outcome}: {job.finished.reason}"
-    if measured is None:
-        return None, f"job {job.started.job} did not measure it"
-    if measured.value is None:
-        return None, measured.reason or f"not a finite number ({measured.nonfinite})"
-    if criterion.smallest_sample and (measured.n or 0) < criterion.smallest_sample:
-        return None, f"{measured.n or 0} samples, at least {criterion.smallest_sample} are asked for"
-    value: Value = measured.value
+def _verdict(criterion: Criterion, given: _Given) -> tuple[bool | None, str]:
+    if given.missing:
+        return None, given.missing
+    if criterion.smallest_sample and (given.n or 0) < criterion.smallest_sample:
+        return None, f"{given.n or 0} samples, at least {criterion.smallest_sample} are asked for"
+    value = given.value
     if criterion.bound != "point":
-        if interval is None:
-            return None, "no interval: the measure has no sample size"
-        value = interval[0] if criterion.bound == "lower" else interval[1]
-    if isinstance(value, str) != isinstance(criterion.threshold, str) or isinstance(value, dict):
-        return None, f"{criterion.measure} can't be compared with {criterion.threshold}"
+        if given.interval is None:
+            return None, "no interval: the value has no sample size"
+        value = given.interval[0] if criterion.bound == "lower" else given.interval[1]
+    if _sort(value) != _sort(criterion.threshold):
+        return None, f"{wording.value(value)} can't be compared with {wording.value(criterion.threshold)}"
     if _COMPARE[criterion.compare](value, criterion.threshold):
         return True, ""
-    return False, f"{wording.value(value, measured.unit, measured.n, measured.count)}"
+    return False, wording.value(value, given.unit or criterion.unit, given.n, given.count)
+
+
+def _sort(value: Value) -> str:
+    """Only values of one sort can be compared: True is no 1."""
+    if isinstance(value, bool):
+        return "flag"
+    return "number" if isinstance(value, int | float) else type(value).__name__
 
 
 def _is_proportion(scene: Scene, criterion: Criterion) -> bool:

@@ -142,6 +142,7 @@ def _stood(criterion: CriterionView) -> CriterionStood:
         stale=criterion.stale,
         reason=criterion.reason,
         job=criterion.job,
+        typed=criterion.typed,
         value=value if isinstance(value, bool | int | float | str) else None,
         n=criterion.n,
         count=criterion.count,

@@ -135,7 +135,7 @@ def decision_stale(scene: Scene, gate: str) -> bool:
     taken = scene.state.decision(gate)
     if taken is None:
         return False
-    stood = tuple((c.name, c.job, c.stale) for c in taken.entry.criteria)
+    stood = tuple((c.name, c.job or c.typed, c.stale) for c in taken.entry.criteria)
     return stood != evidence(scene, gate) or taken.entry.gate_digest != gate_digest(scene.plan, gate)
 
 

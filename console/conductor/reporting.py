@@ -69,7 +69,7 @@ def _gate(gate: GateView) -> Iterator[Block]:
             yield Paragraph(f"Waived: {criterion}: {waiver}", strong=True)
     if gate.criteria:
         yield Table(
-            ("criterion", "value", "95 %", "asks", "verdict", "job"),
+            ("criterion", "value", "95 %", "asks", "verdict", "source"),
             tuple(
                 (
                     c.label,
@@ -77,7 +77,7 @@ def _gate(gate: GateView) -> Iterator[Block]:
                     f"{wording.percent(c.interval[0])} to {wording.percent(c.interval[1])}" if c.interval else None,
                     c.asks,
                     f"{_VERDICT[c.met]}{'' if c.gates else ', gates nothing here'}{', stale' if c.stale else ''}",
-                    f"{c.job} on {c.host}" if c.job else None,
+                    f"{c.job} on {c.host}" if c.job else f"typed by {c.typed}" if c.typed else None,
                 )
                 for c in gate.criteria
             ),

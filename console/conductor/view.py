@@ -160,6 +160,8 @@ class CriterionView:
     job: str = ""
     host: str = ""
     measured_at: str = ""
+    typed: str = ""
+    """Who typed the value, and when; empty for a measured one."""
     ours: bool = False
 
 

@@ -32,6 +32,8 @@ def _criterion(conductor: Conductor, state: State, criterion: CriterionView) -> 
     yield f"  {criterion.label}: {criterion.shown}, asks {criterion.asks}: {verdict}{aside}"
     if criterion.reason and criterion.met is not False:
         yield f"    {criterion.reason}"
+    if criterion.typed:
+        yield f"    ✎ {criterion.measure} of {criterion.task} typed by {criterion.typed}"
     if criterion.job:
         yield f"    {criterion.task} measured {criterion.measure}"
         yield from _job(conductor, state, criterion.job, "    ", set())

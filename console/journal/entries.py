@@ -123,6 +123,7 @@ class CriterionStood(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     stale: bool
     reason: str
     job: str
+    typed: str = ""
     value: Scalar | None = None
     n: int | None = None
     count: int | None = None

@@ -2,6 +2,7 @@
 
 import datetime
 
+import msgspec
 import pytest
 
 from console.journal.entries import Input, Waiver
@@ -144,3 +145,22 @@ def test_records_show_what_a_job_measured_apart_from_what_a_person_typed(tell):
 def test_the_sites_amount_stands_beside_the_plans(tell):
     found = next(p for p in tell().view.tasks["make"].parameters if p.name == "samples")
     assert (found.value, found.plan, found.source) == (200, 1000, "site")
+
+
+def test_a_criterion_on_a_typed_record_names_who_typed_it(tell):
+    story = tell()
+    gate = story.plan.gate["G"]
+    hours = msgspec.structs.replace(
+        gate.criterion["accuracy"], measure="", record="hours", threshold=3, smallest_sample=0
+    )
+    story.plan.gate["G"] = msgspec.structs.replace(gate, criterion={"hours": hours})
+    assert criterion(story, "hours").reason == "nobody has typed hours of test"
+    story.typed("test", "hours", 2.5)
+    assert criterion(story, "hours").met is False
+    story.typed("test", "hours", 3)
+    found = criterion(story, "hours")
+    assert (found.met, found.shown, found.typed.split(",")[0], found.job) == (True, "3 h", "Ada", "")
+    story.typed("test", "hours", "many")
+    assert criterion(story, "hours").met is None
+    story.typed("test", "hours", True)
+    assert criterion(story, "hours").met is None, "yes is no number"
