@@ -124,7 +124,7 @@ class Story:
                 rehearsal=rehearsal,
                 not_here=not_here or {},
                 start=datetime.date(2025, 10, 16),
-            )  # fmt: skip
+            )
         )
 
     def say(self, entry, operator="Ada") -> None:
@@ -141,11 +141,20 @@ class Story:
         attempts = [j for j in self.state.runs.get((task, 1), []) if j.started.role == role]
         self.say(
             JobStarted(
-                job=id, task=task, round=1, occurrence=occurrence, role=role, host="A", attempt=len(attempts) + 1,
-                operation=asked.operation, parameters={}, inputs=list(inputs), continues=continues,
+                job=id,
+                task=task,
+                round=1,
+                occurrence=occurrence,
+                role=role,
+                host="A",
+                attempt=len(attempts) + 1,
+                operation=asked.operation,
+                parameters={},
+                inputs=list(inputs),
+                continues=continues,
             ),
             operator,
-        )  # fmt: skip
+        )
         return id
 
     def end(self, job, outcome="done", measures=(), artefacts=(), reason="", signal="") -> None:
@@ -159,7 +168,7 @@ class Story:
                 artefacts=[Made(t=0, name=n, path=f"jobs/{job}/{n}", size=1, sha256=sha) for n, sha in artefacts],
                 events_bytes=0,
                 events_sha256="",
-            )  # fmt: skip
+            )
         )
 
     def did(self, task, outcome="done", measures=(), artefacts=(), inputs=(), **end) -> str:
@@ -183,19 +192,36 @@ class Story:
         found = criteria(self.scene, "G", NOW.date())
         self.say(
             Decided(
-                gate="G", round=1, outcome=outcome, reason="because", actor="person",
+                gate="G",
+                round=1,
+                outcome=outcome,
+                reason="because",
+                actor="person",
                 gate_digest=gate_digest(self.plan, "G"),
                 criteria=[
                     CriterionStood(
-                        name=c.name, shown=c.shown, asks=c.asks, gates=c.gates, met=c.met, stale=c.stale,
-                        reason=c.reason, job=c.job, value=None, n=None, count=None,
+                        name=c.name,
+                        shown=c.shown,
+                        asks=c.asks,
+                        gates=c.gates,
+                        met=c.met,
+                        stale=c.stale,
+                        reason=c.reason,
+                        job=c.job,
+                        value=None,
+                        n=None,
+                        count=None,
                     )
                     for c in found
                 ],
-                waivers=list(waivers), also_ran=False, file="G.toml", file_sha256="", signed=False,
+                waivers=list(waivers),
+                also_ran=False,
+                file="G.toml",
+                file_sha256="",
+                signed=False,
             ),
             operator,
-        )  # fmt: skip
+        )
 
     def ticked(self, task, deliverable, undo=False) -> None:
         self.say(Ticked(task=task, round=1, deliverable=deliverable, undo=undo))

@@ -40,9 +40,17 @@ async def test_a_rehearsal_goes_through_and_every_value_names_its_job(conductor)
     assert view.gates["G1"].not_proven == ("speed: the hosts share one machine",)
     states = {id: task.state for id, task in view.tasks.items()}
     assert states == {
-        "make": "done", "bring": "done", "count": "done", "watch": "done", "grade": "done", "talk": "skipped",
-        "decide": "done", "mourn": "locked", "decide_again": "locked", "go_on": "ready",
-    }  # fmt: skip
+        "make": "done",
+        "bring": "done",
+        "count": "done",
+        "watch": "done",
+        "grade": "done",
+        "talk": "skipped",
+        "decide": "done",
+        "mourn": "locked",
+        "decide_again": "locked",
+        "go_on": "ready",
+    }
     records = {(t.id, r.slug): r for t in view.tasks.values() for r in t.records}
     assert records["make", "lines"].value == 1000
     assert records["make", "lines"].source == view.tasks["make"].job.id
@@ -74,8 +82,10 @@ async def test_a_retest_is_a_new_round_and_the_old_one_stays(conductor):
     assert (opened.round, opened.tasks) == (2, ["count", "watch", "grade"])
     view = conductor.workspace.view()
     assert {t.id: t.state for t in view.tasks.values() if t.round == 2} == {
-        "count": "ready", "watch": "locked", "grade": "locked",
-    }  # fmt: skip
+        "count": "ready",
+        "watch": "locked",
+        "grade": "locked",
+    }
     assert view.gates["G1"].state == "no-go"
     assert not view.gates["G1"].stale, "its evidence is the first round's"
     assert view.gates["G1"].criteria[0].shown == "89 of 100 = 89.0 %"
