@@ -5,10 +5,9 @@ Faults keep a plan from loading; notes only deserve a look.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
-from console.plan import lint_operations
+from console.plan import lint_operations, reach
 from console.plan.faults import Finding
 from console.plan.graph import Graph, gates_in
 from console.plan.schedule import zone
@@ -23,10 +22,14 @@ def lint_plan(plan: Plan) -> Iterator[Finding]:
     for id, task in plan.task.items():
         yield from _names(plan, id, task)
         yield from _times(plan, id, task)
-    yield from _cycles(graph)
+    cycles = graph.cycles()
+    yield from _cycles(plan, cycles)
+    if not cycles:
+        yield from reach.unreachable(graph)
     yield from _unique(plan)
     yield from _gates(plan, graph)
     yield from _contingencies(plan)
+    yield from _register(plan)
     yield from _without_end(plan)
     yield from lint_operations.in_plan(plan, graph)
 
@@ -90,14 +93,16 @@ def _times(plan: Plan, id: str, task: Task) -> Iterator[Finding]:
         yield Finding(("task", id, "due"), "has no day to be due on")
     if task.minutes and task.minutes[0] > task.minutes[1]:
         yield Finding(("task", id, "minutes"), f"expected least and most, got {task.minutes[0]} and {task.minutes[1]}")
+    if task.weekday and task.repeats != "weekly":
+        yield Finding(("task", id, "weekday"), "only a task that repeats weekly falls on a weekday")
     day, phase = plan.day.get(task.day), plan.phase.get(plan.task_phase.get(id, ""))
     if day and phase and not phase.offset <= day.offset < phase.offset + max(1, phase.days):
         yield Finding(("task", id, "day"), f'day "{task.day}" is not among those of phase "{plan.task_phase[id]}"')
 
 
-def _cycles(graph: Graph) -> Iterator[Finding]:
-    for cycle in graph.cycles():
-        key = "needs" if graph.plan.task[cycle[0]].needs else "when"
+def _cycles(plan: Plan, cycles: list[list[str]]) -> Iterator[Finding]:
+    for cycle in cycles:
+        key = "needs" if plan.task[cycle[0]].needs else "when"
         yield Finding(("task", cycle[0], key), f"waits for itself: {' -> '.join([*cycle, cycle[0]])}")
 
 
@@ -123,20 +128,13 @@ def _gates(plan: Plan, graph: Graph) -> Iterator[Finding]:
         if gate.option and not gate.retests:
             yield Finding(("gate", id, "option"), "only a gate that retests another may offer options")
         if not gate.criterion:
-            what = "has no criterion, so nothing can show that it may be opened"
-            yield Finding(("gate", id), what, note=bool(deciders) and not _has_operations(plan, deciders[0]))
+            yield Finding(("gate", id), "has no criterion, so nothing can show that it may be opened")
         for name, criterion in gate.criterion.items():
             place = ("gate", id, "criterion", name, "task")
             if criterion.task not in plan.task:
                 yield Finding(place, f'no task "{criterion.task}"')
             elif deciders and criterion.task not in graph.before(deciders[0]) | {deciders[0]}:
                 yield Finding(place, f"{deciders[0]}, where {id} is decided, does not wait for {criterion.task}")
-
-
-def _has_operations(plan: Plan, task: str) -> bool:
-    """Whether any task of that task's phase has an operation: a phase without is still to be written out."""
-    phase = plan.task_phase[task]
-    return any(other.operation for id, other in plan.task.items() if plan.task_phase[id] == phase)
 
 
 def _contingencies(plan: Plan) -> Iterator[Finding]:
@@ -148,16 +146,19 @@ def _contingencies(plan: Plan) -> Iterator[Finding]:
             yield Finding(("contingency", id, "gate"), f'no gate "{contingency.gate}"')
 
 
+def _register(plan: Plan) -> Iterator[Finding]:
+    for id, risk in plan.risk.items():
+        if risk.contingency not in plan.contingency:
+            yield Finding(("risk", id, "contingency"), f'no contingency "{risk.contingency}"')
+    for id, milestone in plan.milestone.items():
+        if milestone.phase and milestone.phase not in plan.phase:
+            yield Finding(("milestone", id, "phase"), f'no phase "{milestone.phase}"')
+
+
 def _without_end(plan: Plan) -> Iterator[Finding]:
-    """Tasks that neither an operation, a gate, a record nor a deliverable can finish."""
-    endless = (
-        id
-        for id, task in plan.task.items()
-        if not (task.operation or task.gate or task.record or task.deliverable or task.optional)
-    )
-    for phase, count in Counter(plan.task_phase[id] for id in endless).items():
-        what = f"{count} tasks have neither operation, gate, record nor deliverable, so nothing can finish them"
-        yield Finding(("phase", phase), what, note=True)
+    for id, task in plan.task.items():
+        if not (task.operation or task.gate or task.record or task.deliverable):
+            yield Finding(("task", id), "has neither operation, gate, record nor deliverable: nothing can finish it")
 
 
 def _hosts(site: Site) -> Iterator[Finding]:

@@ -164,14 +164,6 @@ def test_a_gate_without_criteria_or_task(faults_of: Faults, files: dict[str, str
     ]
 
 
-def test_a_gate_without_criteria_passes_where_its_phase_has_no_operation(
-    faults_of: Faults, files: dict[str, str]
-) -> None:
-    files["b.toml"] = files["b.toml"].replace('title = "Later"', 'title = "Later"\ngate = "G9"')
-    files["b.toml"] += '[gate.G9]\ntitle = "Nine"\n'
-    assert faults_of(files) == []
-
-
 def test_an_optional_task_is_no_source(faults_of: Faults, files: dict[str, str]) -> None:
     old = '[task.draw]\ntitle = "Draw"'
     files["a.toml"] = files["a.toml"].replace(old, f"{old}\noptional = true")

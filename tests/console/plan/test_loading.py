@@ -314,4 +314,4 @@ def test_a_table_with_faults_still_stands_as_its_type() -> None:
     found: list[Finding] = []
     phase = table(PhaseFile, {"gate": {"G": {"criterion": {"c": {"label": 3}}}}}, (), found.append)
     assert phase.gate["G"].criterion["c"].compare == ">="
-    assert {f.path[-1] for f in found} == {"title", "label", "task", "measure", "compare", "threshold", "kind"}
+    assert {f.path[-1] for f in found} == {"title", "label", "task", "compare", "threshold", "kind"}
