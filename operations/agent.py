@@ -22,6 +22,7 @@ import msgspec
 from operations import job, supervisor, wire
 from operations.contract import Refusal
 from operations.host.readings import Sampler
+from operations.lines import described, one_line
 
 _POLL = 0.1  # seconds between two looks at a followed file that has not grown
 _LOCK_LOOK = 0.5  # seconds between two looks at the lock of a job that says nothing
@@ -31,7 +32,11 @@ _SECRETS_LIMIT = 32_768
 
 def serve(root: Path) -> int:
     """Serves until standard input ends; 2 if what came there was not this protocol."""
-    root.mkdir(parents=True, exist_ok=True)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        print(f"{root} can't be this host's root: {error.strerror}", file=sys.stderr)
+        return 2
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Whatever else prints in this process must not end up between two frames.
     incoming, outgoing = os.dup(0), os.dup(1)
@@ -159,9 +164,9 @@ class _Agent:
         try:
             answered = self._answer(message)
         except Refusal as refusal:
-            answered = wire.Failed(id=message.id, reason=str(refusal))
+            answered = wire.Failed(id=message.id, reason=one_line(str(refusal)))
         except Exception as error:
-            answered = wire.Failed(id=message.id, reason=f"agent: {type(error).__name__}: {error}")
+            answered = wire.Failed(id=message.id, reason=described(error))
         if answered is not None:
             self._send(answered)
 
@@ -268,16 +273,27 @@ class _Agent:
             if not self._room():
                 return True
             followed = self._followed.pop(name)
-            data = _read_at(followed.directory / job.EVENTS, followed.offset)
-            if data:
-                found = True
-                self._send(wire.Data(job=name, offset=followed.offset), data)
-                followed.offset += len(data)
-            elif (ended := self._ended(followed)) is not None:
-                self._send(wire.Ended(job=name, state=ended))
+            offset = followed.offset
+            try:
+                over = self._turn(name, followed)
+            except OSError as error:
+                self._send(wire.Ended(job=name, state="dead", fault=described(error)))
                 continue
-            self._followed[name] = followed  # behind all others: its next turn is after theirs
+            found = found or followed.offset > offset
+            if not over:
+                self._followed[name] = followed  # behind all others: its next turn is after theirs
         return found
+
+    def _turn(self, name: str, followed: _Followed) -> bool:
+        """Sends some of what is new; True if there is nothing new and never will be."""
+        data = _read_at(followed.directory / job.EVENTS, followed.offset)
+        if data:
+            self._send(wire.Data(job=name, offset=followed.offset), data)
+            followed.offset += len(data)
+        elif (ended := self._ended(followed)) is not None:
+            self._send(wire.Ended(job=name, state=ended))
+            return True
+        return False
 
     def _ended(self, followed: _Followed) -> job.JobState | None:
         now = time.monotonic()
@@ -299,7 +315,8 @@ class _Agent:
             return
         self._next_sample = now + self._interval
         if self._room():
-            self._send(wire.Sample(reading=self._sampler.sample()))
+            with contextlib.suppress(OSError):  # the root's disk is away: the next one may come
+                self._send(wire.Sample(reading=self._sampler.sample()))
 
 
 def _size(path: Path) -> int:

@@ -121,10 +121,12 @@ class Data(_Message, frozen=True, kw_only=True, tag="data"):
 
 
 class Ended(_Message, frozen=True, kw_only=True, tag="ended"):
-    """The job has ended and all of its events have been sent; it is followed no more."""
+    """The job has ended and all of its events have been sent, or they can't be read; it is followed no more."""
 
     job: str
     state: JobState
+    fault: str = ""
+    """Why the events can't be read; then ``state`` means nothing."""
 
 
 class Sample(_Message, frozen=True, kw_only=True, tag="sample"):

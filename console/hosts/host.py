@@ -100,10 +100,10 @@ class OneHost:
                 source = self._sources.get(name)
                 if source is not None:
                     self._mirror(source, offset, frame.body)
-            case wire.Ended(job=name):
+            case wire.Ended(job=name, fault=fault):
                 source = self._sources.get(name)
                 if source is not None:
-                    source.end("")
+                    source.end(fault)
 
     def _mirror(self, source: FarSource, offset: int, body: bytes) -> None:
         try:

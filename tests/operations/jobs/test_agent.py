@@ -200,6 +200,22 @@ def test_a_dead_job_ends_for_those_who_follow_it(host, agent):
     assert one.ask(wire.Probe, job="j1").state == "dead"
 
 
+def test_events_that_can_not_be_read_end_that_following_only(host, agent):
+    (host.claim("hostile.count", "bad") / "events.jsonl").mkdir()
+    one = agent()
+    one.greet()
+    one.ask(wire.Follow, job="bad", offset=0)
+    assert "IsADirectoryError" in one.next().message.fault
+    assert isinstance(one.ask(wire.Ping), wire.Done)
+
+
+def test_a_root_that_can_not_be_is_one_line(host):
+    (host.root / "file").write_text("")
+    command = [*host.command, "agent", str(host.root / "file" / "root")]
+    found = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+    assert (found.returncode, found.stderr.count(b"\n")) == (2, 1)
+
+
 def test_a_great_catch_up_starves_neither_a_small_job_nor_a_request(host, agent):
     line = events.encode(events.Log(t=0.0, text="x" * 4_000))
     for id, count in (("great", 10_000), ("small", 3)):
