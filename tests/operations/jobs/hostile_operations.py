@@ -96,6 +96,12 @@ def orphan(context, _parameters):
         time.sleep(0.02)
 
 
+def deaf(context, _parameters):
+    """Holds the interpreter's lock, so that no other thread of the worker runs for a while."""
+    context.metric("loss", 0.0, 0)
+    ctypes.PyDLL(None).sleep(3)
+
+
 def fill(context, _parameters):
     """Events until the disk is full."""
     while True:
@@ -135,6 +141,7 @@ OPERATIONS = (
         orphan,
         measures=(Measure("child", Kind.COUNT, "its pid"), Measure("worker", Kind.COUNT, "its pid")),
     ),
+    Operation("hostile.deaf", "notices nothing for a while", Nothing, deaf),
     Operation("hostile.fill", "fills the disk", Nothing, fill),
     Operation(
         "hostile.secret",

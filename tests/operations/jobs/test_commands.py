@@ -21,7 +21,7 @@ def test_list_names_all_operations_and_those_of_tests(host):
 
 
 def sorted_names():
-    return [f"hostile.{name}" for name in ("count", "crash", "speak", "orphan", "fill", "secret")]
+    return [f"hostile.{name}" for name in ("count", "crash", "speak", "orphan", "deaf", "fill", "secret")]
 
 
 @pytest.mark.parametrize("name", ["network.transfer", "hostile.count"])

@@ -138,7 +138,7 @@ def alive(pid):
 
 
 def test_a_line_without_end_takes_no_memory(host):
-    directory = host.claim("hostile.speak", what="long", amount=300)
+    directory = host.claim("hostile.speak", what="long", amount=100)
     process = host.start(directory)
     most = 0
     while process.poll() is None:
