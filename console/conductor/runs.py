@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import msgspec
@@ -23,6 +25,8 @@ from operations.job import JobFile
 
 _POLL = 0.5
 """Seconds between looks at what other consoles wrote."""
+_LAUNCHING = "launching"
+"""File of the workspace, locked by whoever has journalled a start that its host may not know yet."""
 
 
 class Runs:
@@ -38,21 +42,40 @@ class Runs:
 
         A host that can't be reached leaves the job open: it is looked for when the host answers again.
         """
-        bound = self._journalled(operator, task, wish)
-        token = {"token": secrets.token_hex(32)} if len(bound) > 1 else {}
-        given: dict[str, object] = {}
-        for job in bound:
-            file = msgspec.structs.replace(job.file, parameters={**job.file.parameters, **given})
-            try:
-                await self._hosts.launch(job.row.host, file, token)
-            except HostUnreachable as error:
-                raise Refused(f"{task}: {job.row.host} does not answer: {error}; job {job.row.job} is open") from error
-            except HostRefused as error:
-                self._journal_end(job.row.job, job.row.host, f"{job.row.host} refused it: {error}")
-                raise Refused(f"{task}: {job.row.host} refused job {job.row.job}: {error}") from error
-            if len(bound) > 1 and not given:
-                given = await self._endpoint(job.row.host, file)
+        with self._launching():
+            bound = self._journalled(operator, task, wish)
+            token = {"token": secrets.token_hex(32)} if len(bound) > 1 else {}
+            given: dict[str, object] = {}
+            for job in bound:
+                file = msgspec.structs.replace(job.file, parameters={**job.file.parameters, **given})
+                await self._launch(task, job.row.host, file, token)
+                if len(bound) > 1 and not given:
+                    given = await self._endpoint(job.row.host, file)
         return [job.row.job for job in bound]
+
+    async def _launch(self, task: str, host: str, file: JobFile, token: dict[str, str]) -> None:
+        try:
+            await self._hosts.launch(host, file, token)
+        except HostUnreachable as error:
+            raise Refused(f"{task}: {host} does not answer: {error}; job {file.id} is open") from error
+        except HostRefused as error:
+            self._journal_end(file.id, host, f"{host} refused it: {error}")
+            raise Refused(f"{task}: {host} refused job {file.id}: {error}") from error
+
+    @contextlib.contextmanager
+    def _launching(self) -> Iterator[None]:
+        """While it lasts, no console takes a job that its host does not know for lost. A killed process lets go."""
+        with (self._workspace.path / _LAUNCHING).open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            yield
+
+    def _anyone_launches(self) -> bool:
+        with (self._workspace.path / _LAUNCHING).open("ab") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            return False
 
     def _journalled(self, operator: str, task: str, wish: Wish) -> list[Bound]:
         bound: list[Bound] = []
@@ -107,8 +130,12 @@ class Runs:
             try:
                 async for _ in self._hosts.follow(host, job):
                     pass
+                launches = self._anyone_launches()  # asked first: what was on its way then is there when probed
                 there = await self._hosts.probe(host, job)
             except HostUnreachable:
+                await asyncio.sleep(_POLL)
+                continue
+            if there == "absent" and launches:
                 await asyncio.sleep(_POLL)
                 continue
             if there == "running":
