@@ -11,27 +11,7 @@ from rich.cells import cell_len, set_cell_size
 from console.text import clean
 
 Span: TypeAlias = tuple[str, str]
-"""Text and the name of its style, one of `STYLES` or ""."""
-
-STYLES = (
-    "dim",
-    "title",
-    "head",
-    "accent",
-    "warn",
-    "bad",
-    "good",
-    "typed",
-    "mark",
-    "found",
-    "ready",
-    "running",
-    "done",
-    "failed",
-    "lost",
-    "skipped",
-    "locked",
-)
+"""Text and the name of its style in `console.app.palette`, or ""."""
 
 
 @dataclass(frozen=True, slots=True)

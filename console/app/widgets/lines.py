@@ -18,17 +18,14 @@ from textual.scrollbar import ScrollBarRender
 from textual.strip import Strip
 from textual.widget import Widget
 
+from console.app import palette
 from console.app.glyphs import ASCII, UNICODE, Glyphs
-from console.app.line import STYLES, Line
+from console.app.line import Line
 from console.text import clean
-
-COMPONENTS = {f"line--{name}" for name in STYLES}
 
 
 class Painter(Widget):
-    """What both kinds share: the signs of this terminal, and lines turned into strips by the stylesheet's colours."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = COMPONENTS
+    """What both kinds share: the signs of this terminal, and lines turned into strips in the theme's colours."""
 
     @property
     def glyphs(self) -> Glyphs:
@@ -45,18 +42,12 @@ class Painter(Widget):
             self.border_subtitle = new
 
     def _strip(self, line: Line, width: int, cursor: Style | None = None) -> Strip:
-        base = self.rich_style
+        base, named = self.rich_style, palette.of(self.app)
         segments = []
         for text, name in line.fitted(width, self.glyphs.ellipsis):
-            style = base + self._named(f"line--{name}") if name else base
+            style = base + named[name] if name else base
             segments.append(Segment(self.glyphs.plain(text), style + cursor if cursor else style))
         return Strip(segments).adjust_cell_length(width, base)
-
-    def _named(self, name: str) -> Style:
-        """A component's colours over this widget's background, and its text style; no background unless it sets one."""
-        whole = self.get_component_rich_style(name)
-        own = self.get_component_rich_style(name, partial=True)
-        return own + Style(color=whole.color if own.color else None, bgcolor=whole.bgcolor if own.bgcolor else None)
 
 
 class Bar(Painter):
@@ -112,7 +103,6 @@ class Scrolled(ScrollView, Painter):
 class LinesView(Scrolled, can_focus=True):
     """A scrolling pane of lines; where lines have keys, a cursor moves between them."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = COMPONENTS | {"lines--cursor", "lines--cursor-blurred"}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "up", show=False),
         Binding("down", "move(1)", "down", show=False),
@@ -122,7 +112,11 @@ class LinesView(Scrolled, can_focus=True):
         Binding("end", "edge(1)", "last", show=False),
         Binding("enter", "choose", "choose", show=False),
     ]
+    # room for the scrollbar is always kept: lines are made for a width that does not depend on how many there are
+    DEFAULT_CSS = "LinesView { scrollbar-gutter: stable; }"
     cursor: reactive[int] = reactive(-1, repaint=False)
+    keeps_cursor: ClassVar[bool] = False
+    """Whether the cursor is seen, faintly, while another pane has the focus."""
 
     class Moved(Message):
         """The cursor stands on another key."""
@@ -215,8 +209,9 @@ class LinesView(Scrolled, can_focus=True):
     def _cursor_style(self, row: int) -> Style | None:
         if row != self.cursor:
             return None
-        name = "lines--cursor" if self.has_focus else "lines--cursor-blurred"
-        return self._named(name)
+        if not self.has_focus and not self.keeps_cursor:
+            return None
+        return palette.of(self.app)["cursor" if self.has_focus else "cursor-blurred"]
 
     def _keyed(self, start: int, step: int) -> int | None:
         y = start + step

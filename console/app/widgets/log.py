@@ -14,7 +14,7 @@ from textual.strip import Strip
 
 from console.app.follow import BLOCK, Follower
 from console.app.line import line
-from console.app.widgets.lines import COMPONENTS, Scrolled
+from console.app.widgets.lines import Scrolled
 
 LEVELS = {"info": "", "warning": "warn", "error": "bad"}
 PAUSE = 0.002
@@ -24,7 +24,6 @@ PAUSE = 0.002
 class LogPane(Scrolled, can_focus=True):
     """Follows until someone scrolls; End follows again."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = COMPONENTS
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "by(-1)", "up", show=False),
         Binding("down", "by(1)", "down", show=False),

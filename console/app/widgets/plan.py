@@ -16,6 +16,7 @@ from console.conductor.view import View
 class PlanPane(LinesView):
     """Phases, days and tasks. Enter, left and right fold; a task under the cursor is what the other panes show."""
 
+    keeps_cursor = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("right", "fold(True)", "unfold", show=False),
         Binding("left", "fold(False)", "fold", show=False),

@@ -62,7 +62,7 @@ def test_an_idle_console_writes_nothing(command):
 
 
 def test_an_idle_console_that_hears_its_hosts_repaints_one_row_at_most(command):
-    argv, seen = command
+    argv, _ = command
     with Terminal([*argv, "--stay"], 120, 40) as terminal:
         terminal.wait_for("Plan", "Needs you", "ram ", timeout=40)
         terminal.settle(1.0)
