@@ -113,6 +113,16 @@ def _tick(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--undo", action="store_true", help="take the tick back; the journal keeps both")
 
 
+def _note(parser: argparse.ArgumentParser) -> None:
+    _task(parser)
+    parser.add_argument("text")
+
+
+def _attach(parser: argparse.ArgumentParser) -> None:
+    _task(parser)
+    parser.add_argument("file", type=Path)
+
+
 def _skip(parser: argparse.ArgumentParser) -> None:
     _task(parser)
     parser.add_argument("--reason", required=True)
@@ -169,8 +179,11 @@ COMMANDS = {
     "stop": ("ask a task's job to checkpoint and end", _task),
     "record": ("write what a person measured or saw", _record),
     "tick": ("tick a deliverable", _tick),
+    "note": ("write a note on a task", _note),
+    "attach": ("lay a copy of a file beside a task", _attach),
     "skip": ("leave out an optional task", _skip),
     "decide": ("record a decision at a gate", _decide),
+    "adopt": ("put the changed plan of a workspace in force", _workspace),
     "retest": ("open a new round after a NO-GO, with a corrective option", _retest),
     "status": ("the checklist", _status),
     "why": ("the chain from each criterion of a gate to its file", _gate),
@@ -189,8 +202,11 @@ _MODULES = {
     "log": "console.cli.running",
     "record": "console.cli.writing",
     "tick": "console.cli.writing",
+    "note": "console.cli.writing",
+    "attach": "console.cli.writing",
     "skip": "console.cli.writing",
     "decide": "console.cli.writing",
+    "adopt": "console.cli.writing",
     "retest": "console.cli.writing",
     "status": "console.cli.reading",
     "why": "console.cli.reading",

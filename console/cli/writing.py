@@ -45,6 +45,21 @@ def skip_(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def note_(arguments: argparse.Namespace) -> int:
+    """Writes a note."""
+    with _opened(arguments) as verbs:
+        verbs.note(arguments.task, arguments.text)
+        print(f"{arguments.task} noted by {verbs.operator}")
+    return 0
+
+
+def attach_(arguments: argparse.Namespace) -> int:
+    """Attaches a file."""
+    with _opened(arguments) as verbs:
+        print(f"{arguments.task} {verbs.attach(arguments.task, arguments.file)}")
+    return 0
+
+
 def decide_(arguments: argparse.Namespace) -> int:
     """Records GO or NO-GO."""
     if arguments.waive and not arguments.until:
@@ -61,4 +76,11 @@ def retest_(arguments: argparse.Namespace) -> int:
     with _opened(arguments) as verbs:
         opened = verbs.retest(arguments.gate, arguments.option, task_sets(arguments.set))
         print(f"{opened.gate} round {opened.round}, {opened.option}: anew {', '.join(opened.tasks)}")
+    return 0
+
+
+def adopt_(arguments: argparse.Namespace) -> int:
+    """Adopts the plan under the workspace's ``plan/``."""
+    with _opened(arguments) as verbs:
+        print(f"plan v{verbs.adopt()} is in force, adopted by {verbs.operator}")
     return 0

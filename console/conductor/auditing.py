@@ -25,12 +25,12 @@ def audit_workspace(path: Path) -> Audit:
     journal.close()
     faults = []
     try:
-        plan, site = load(path / "plan", path / "site.toml")
+        plan, site = load(path / "adopted" / state.plan_digest[:16], path / "site.toml")
     except Faults as found:
         return Audit(state.sequence, 0, tuple(str(f) for f in found.faults), ())
     created = state.created
     for what, digest, asked in (
-        ("plan", plan.digest, created.plan_digest if created else ""),
+        ("adopted plan", plan.digest, state.plan_digest),
         ("site.toml", site.digest, created.site_digest if created else ""),
     ):
         if digest != asked:

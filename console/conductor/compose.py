@@ -16,10 +16,12 @@ from console.conductor.view import (
     DeliverableView,
     GateView,
     JobView,
+    NoteView,
     TaskView,
     View,
 )
-from console.journal.fold import Job
+from console.journal.entries import Noted
+from console.journal.fold import Job, Remark
 from operations import registry
 
 _PRESSING = {"failed": 0, "lost": 1, "gate": 2, "stale": 3, "running": 4}
@@ -73,6 +75,7 @@ def task_view(scene: Scene, id: str) -> TaskView:
         deliverables=tuple(_deliverable(scene, id, d, text) for d, text in task.deliverable.items()),
         parameters=parameters(scene, id),
         contingencies=tuple(c for c, contingency in scene.plan.contingency.items() if id in contingency.task),
+        notes=tuple(_note(remark) for remark in scene.state.notes.get(id, ())),
         resumable=operation is not None and operation.resumable,
     )
 
@@ -108,6 +111,13 @@ def _deliverable(scene: Scene, id: str, deliverable: str, text: str) -> Delivera
         may_tick=not why_not,
         why_not=why_not,
     )
+
+
+def _note(remark: Remark) -> NoteView:
+    entry = remark.entry
+    if isinstance(entry, Noted):
+        return NoteView(entry.text, remark.operator, remark.at)
+    return NoteView(entry.name, remark.operator, remark.at, f"attachments/{entry.file}", entry.sha256, entry.size)
 
 
 def _job(job: Job) -> JobView:

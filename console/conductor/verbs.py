@@ -10,7 +10,7 @@ import shlex
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
-from console.conductor import deciding
+from console.conductor import attachments, deciding
 from console.conductor.bind import Wish
 from console.conductor.compose import may_tick
 from console.conductor.errors import BadInput, Refused
@@ -21,11 +21,22 @@ from console.conductor.scene import Scene
 from console.conductor.view import JobView
 from console.conductor.workspace import Workspace
 from console.hosts.hosts import Hosts
-from console.journal.entries import AnyEntry, RecordTyped, RoundOpened, Row, Scalar, Skipped, Ticked, Waiver
+from console.journal.entries import (
+    AnyEntry,
+    Attached,
+    Noted,
+    RecordTyped,
+    RoundOpened,
+    Row,
+    Scalar,
+    Skipped,
+    Ticked,
+    Waiver,
+)
 from console.journal.fold import State
 from console.journal.store import Build
 from console.plan.types import Record, Task
-from console.text import clean
+from console.text import clean, clean_block
 
 _YES_NO = {"yes": True, "true": True, "y": True, "no": False, "false": False, "n": False}
 _NO_NAME = "no name, no write: set GLADIATOR_OPERATOR or give --operator NAME"
@@ -91,6 +102,37 @@ class Conductor:
 
         self._append(build)
 
+    def note(self, task: str, text: str) -> None:
+        """Writes a note on a task."""
+        said = clean_block(text).strip()
+        self._task(self.workspace.scene(), task)
+        if not said:
+            raise BadInput(f"{task}: an empty note")
+        self._append(lambda state: [(None, Noted(task=task, round=self._round(state, task), text=said))])
+
+    def attach(self, task: str, path: Path) -> str:
+        """Lays a copy of a file beside a task; returns its path in the workspace."""
+        self._task(self.workspace.scene(), task)
+        self._name()
+        kept = attachments.keep(self.workspace.path, path)
+
+        def build(state: State) -> list[tuple[str | None, AnyEntry]]:
+            row = Attached(
+                task=task,
+                round=self._round(state, task),
+                name=clean(path.name),
+                file=kept.file,
+                sha256=kept.sha256,
+                size=kept.size,
+            )
+            return [(None, row)]
+
+        self._append(build)
+        return f"attachments/{kept.file}"
+
+    def _round(self, state: State, task: str) -> int:
+        return self.workspace.scene_of(state).round(task)
+
     def skip(self, task: str, reason: str) -> None:
         """Leaves out an optional task, for a reason."""
         if not self._task(self.workspace.scene(), task).optional:
@@ -130,6 +172,10 @@ class Conductor:
         """Records GO or NO-GO with the evidence as it stands; returns the decision's file name."""
         decision = deciding.Ask(gate, outcome, clean(reason).strip(), tuple(waivers), again, by_rule)
         return deciding.decide(self.workspace, self._name(), decision)
+
+    def adopt(self) -> str:
+        """Puts the plan as it stands under ``plan/`` in force; gates that it touches become stale."""
+        return self.workspace.adopt(self._name()).version
 
     def retest(self, gate: str, option: str, sets: Mapping[str, Mapping[str, object]] | None = None) -> RoundOpened:
         """Opens a new round for a gate that retests a NO-GO, with a corrective option; the old round stays."""

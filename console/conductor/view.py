@@ -60,6 +60,19 @@ class DeliverableView:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteView:
+    """What a person noted on a task, or a file laid beside it."""
+
+    text: str
+    operator: str
+    at: str
+    file: str = ""
+    """Of an attachment: its path in the workspace."""
+    sha256: str = ""
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class JobView:
     """One attempt. ``state`` is running until its end is in the journal."""
 
@@ -119,6 +132,7 @@ class TaskView:
     deliverables: tuple[DeliverableView, ...]
     parameters: tuple[ParameterView, ...]
     contingencies: tuple[str, ...]
+    notes: tuple[NoteView, ...] = ()
     resumable: bool = False
 
     @property
@@ -224,3 +238,5 @@ class View:
     """(task or gate id, what needs a person), most pressing first."""
     day: int
     """Day of the programme, from 1; by the workspace's start date."""
+    plan_differs: bool = False
+    """The workspace's plan files are not those in force: changed, and not adopted."""

@@ -6,19 +6,20 @@ import datetime
 import os
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from console.conductor.compose import view
-from console.conductor.errors import Unusable
+from console.conductor.errors import Refused, Unusable
 from console.conductor.scene import Scene
 from console.conductor.view import View
 from console.journal import decisions
-from console.journal.entries import Created
+from console.journal.entries import AnyEntry, Created, PlanAdopted
 from console.journal.fold import State
 from console.journal.store import Journal, JournalError
 from console.plan.loading import Faults, load
 from console.plan.types import Plan, Site
-from operations.files import fsync_directory
+from operations.files import fsync_directory, write_atomic
 
 JOURNAL = "journal.db"
 
@@ -55,6 +56,7 @@ class Workspace:
             temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.new."))
             try:
                 _copy_plan(plan, temporary / "plan")
+                _copy_plan(plan, _adopted(temporary, loaded.digest))
                 shutil.copyfile(site, temporary / "site.toml")
                 (temporary / "decisions").mkdir()
                 Journal.create(temporary / JOURNAL, created, operator).close()
@@ -72,20 +74,18 @@ class Workspace:
         """Raises Unusable if there is no whole workspace, or its copies are not those of the journal's first row."""
         if not (path / JOURNAL).is_file():
             raise Unusable(f"{path}: no workspace; make one with: gladiator-console init {path}")
-        plan, site = _load(path / "plan", path / "site.toml")
         try:
             journal = Journal.open(path / JOURNAL)
         except JournalError as error:
             raise Unusable(str(error)) from error
+        plan, site = _load(_adopted(path, journal.state.plan_digest), path / "site.toml")
         created = journal.state.created
         if created is None:
             raise Unusable(f"{path / JOURNAL}: has no first row")
-        for what, found, asked in (
-            ("plan", plan.digest, created.plan_digest),
-            ("site.toml", site.digest, created.site_digest),
-        ):
-            if found != asked:
-                raise Unusable(f"{path / what}: was changed since the workspace was made; put the original back")
+        if site.digest != created.site_digest:
+            raise Unusable(f"{path / 'site.toml'}: was changed since the workspace was made; put the original back")
+        if plan.digest != journal.state.plan_digest:
+            raise Unusable(f"{_adopted(path, journal.state.plan_digest)}: is not the plan that was adopted")
         for taken in (t for made in journal.state.decisions.values() for t in made):
             decisions.publish(path / "decisions", taken.entry.file, taken.entry.file_sha256)
         return cls(path.absolute(), plan, site, journal)
@@ -102,6 +102,8 @@ class Workspace:
         if self.journal.changed():
             self.journal.refresh()
         state = self.journal.state
+        if state.plan_digest != self.plan.digest:
+            self.plan, _ = _load(_adopted(self.path, state.plan_digest), self.path / "site.toml")
         if self._scene is None or self._scene.sequence != state.sequence or self._scene.state is not state:
             self._scene = self.scene_of(state)
         return self._scene
@@ -115,8 +117,34 @@ class Workspace:
         scene = self.scene()
         now = datetime.datetime.now(datetime.UTC)
         if self._view is None or self._view[:2] != (scene.state.sequence, now.date()):
-            self._view = (scene.state.sequence, now.date(), view(scene, str(self.path), now))
+            found = view(scene, str(self.path), now)
+            self._view = (scene.state.sequence, now.date(), replace(found, plan_differs=self.plan_differs()))
         return self._view[2]
+
+    def plan_differs(self) -> bool:
+        """Whether the files under ``plan/`` are others than those of the plan in force."""
+        return _files(self.path / "plan") != _files(_adopted(self.path, self.plan.digest))
+
+    def adopt(self, operator: str) -> Plan:
+        """Puts the plan under ``plan/`` in force, for this and every other console. Raises Unusable, Refused."""
+        plan, _ = _load(self.path / "plan", self.path / "site.toml")
+
+        def build(state: State) -> list[tuple[str | None, AnyEntry]]:
+            if plan.digest == state.plan_digest:
+                raise Refused(f"{self.path / 'plan'}: is the plan in force already")
+            if plan.id != self.plan.id:
+                raise Refused(f"{self.path / 'plan'}: is the plan {plan.id}, this workspace executes {self.plan.id}")
+            orphaned = sorted({j.started.task for j in state.open_jobs()} - plan.task.keys())
+            if orphaned:
+                raise Refused(f"{', '.join(orphaned)} is running and not in that plan: stop it first")
+            target = _adopted(self.path, plan.digest)
+            if not target.exists():
+                _copy_plan(self.path / "plan", target)
+            return [(None, PlanAdopted(version=plan.version, plan_digest=plan.digest))]
+
+        self.journal.append(operator, build)
+        self.plan = plan
+        return plan
 
 
 def today() -> datetime.date:
@@ -132,7 +160,20 @@ def _load(plan: Path, site: Path) -> tuple[Plan, Site]:
         raise Unusable(*(str(fault) for fault in faults.faults)) from faults
 
 
+def _adopted(path: Path, digest: str) -> Path:
+    """Where a workspace keeps the files of a plan that is or was in force."""
+    return path / "adopted" / digest[:16]
+
+
 def _copy_plan(plan: Path, target: Path) -> None:
-    target.mkdir()
-    for file in sorted(plan.glob("*.toml")):
-        shutil.copyfile(file, target / file.name)
+    """Copies a plan's files to a directory that appears whole."""
+    target.parent.mkdir(exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=".new."))
+    for name, data in _files(plan).items():
+        write_atomic(temporary / name, data)
+    temporary.chmod(0o755)
+    temporary.rename(target)
+
+
+def _files(plan: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in sorted(plan.glob("*.toml"))}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from console.journal import decisions, signing
-from console.journal.entries import JobFinished
+from console.journal.entries import Attached, JobFinished
 from console.journal.fold import State
 from console.journal.store import Journal, JournalError
 from operations.files import digest
@@ -45,6 +45,7 @@ def audit(
             *_decisions(opened, decision_directory),
             *_events(state, events),
             *_artefacts(state, roots),
+            *_attachments(state, decision_directory.parent / "attachments"),
         ):
             files += checked
             if fault:
@@ -132,3 +133,16 @@ def _artefacts(state: State, roots: Mapping[str, Path | None]) -> Iterator[tuple
                 continue
             same = (found, size) == (made.sha256, made.size)
             yield 1, "" if same else f"{name} was changed: {made.path} on {job.started.host}", ""
+
+
+def _attachments(state: State, directory: Path) -> Iterator[tuple[int, str, str]]:
+    for task, remarks in state.notes.items():
+        for entry in (remark.entry for remark in remarks):
+            if not isinstance(entry, Attached):
+                continue
+            path = directory / entry.file
+            if not path.is_file():
+                yield 1, f"attachment {entry.file} of {task} is gone", ""
+            else:
+                same = digest(path) == (entry.sha256, entry.size)
+                yield 1, "" if same else f"attachment {entry.file} of {task} was changed", ""

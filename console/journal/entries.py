@@ -94,6 +94,32 @@ class Skipped(Entry, frozen=True, kw_only=True, tag="skipped"):
     reason: str
 
 
+class Noted(Entry, frozen=True, kw_only=True, tag="noted"):
+    """A note on a task, in a person's words."""
+
+    task: str
+    round: int
+    text: str
+
+
+class Attached(Entry, frozen=True, kw_only=True, tag="attached"):
+    """A file that a person laid beside a task: kept under ``attachments/`` by its digest."""
+
+    task: str
+    round: int
+    name: str
+    file: str
+    sha256: str
+    size: int
+
+
+class PlanAdopted(Entry, frozen=True, kw_only=True, tag="plan-adopted"):
+    """Another version of the plan is in force from here on."""
+
+    version: str
+    plan_digest: str
+
+
 class RoundOpened(Entry, frozen=True, kw_only=True, tag="round-opened"):
     """A retest: the named tasks begin anew in ``round`` with the option's parameters; the old round stays."""
 
@@ -146,7 +172,19 @@ class Decided(Entry, frozen=True, kw_only=True, tag="decided"):
     signed: bool
 
 
-AnyEntry: TypeAlias = Created | JobStarted | JobFinished | RecordTyped | Ticked | Skipped | RoundOpened | Decided
+AnyEntry: TypeAlias = (
+    Created
+    | JobStarted
+    | JobFinished
+    | RecordTyped
+    | Ticked
+    | Skipped
+    | Noted
+    | Attached
+    | PlanAdopted
+    | RoundOpened
+    | Decided
+)
 
 
 class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from console.journal.entries import (
+    Attached,
     Created,
     Decided,
     JobFinished,
     JobStarted,
+    Noted,
+    PlanAdopted,
     RecordTyped,
     RoundOpened,
     Row,
@@ -68,6 +71,15 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """A note or an attachment as journalled."""
+
+    entry: Noted | Attached
+    operator: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Opening:
     """A round as journalled."""
 
@@ -96,15 +108,26 @@ class State:
     decisions: dict[str, list[Taken]] = field(default_factory=dict)
     """By gate, oldest first."""
 
+    notes: dict[str, list[Remark]] = field(default_factory=dict)
+    """What persons noted on or attached to each task, oldest first."""
+    plan_digest: str = ""
+    """Of the plan in force."""
+    clock_back: list[int] = field(default_factory=list)
+    """Rows whose time lies before that of the row before them: a clock jumped; the order is the sequence's."""
+    last_at: str = ""
     openings: list[Opening] = field(default_factory=list)
     """Rounds opened, oldest first; how many there were by some moment is that moment's epoch."""
 
     def apply(self, row: Row, digest: str) -> None:
         """Adds the next row, whose hash is ``digest``."""
         entry = row.entry
+        if row.time < self.last_at:
+            self.clock_back.append(row.sequence)
+        self.last_at = row.time
         match entry:
             case Created():
                 self.created, self.created_at = entry, row.time
+                self.plan_digest = entry.plan_digest
             case JobStarted():
                 job = Job(entry, row.operator, row.time)
                 self.jobs[entry.job] = job
@@ -120,6 +143,10 @@ class State:
                 self.ticks[entry.task, entry.round, entry.deliverable] = Signed(row.operator, row.time)
             case Skipped():
                 self.skipped[entry.task, entry.round] = Signed(row.operator, row.time, entry.reason)
+            case Noted() | Attached():
+                self.notes.setdefault(entry.task, []).append(Remark(entry, row.operator, row.time))
+            case PlanAdopted():
+                self.plan_digest = entry.plan_digest
             case RoundOpened():
                 self.openings.append(Opening(entry, row.operator, row.time))
             case Decided():

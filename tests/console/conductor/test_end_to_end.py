@@ -247,3 +247,50 @@ async def test_what_is_typed_is_read_as_the_record_asks(conductor):
     for record, text in ((hours, "many"), (hours, "nan"), (hours, " "), (up, "perhaps"), (felt, "")):
         with pytest.raises(BadInput):
             _parsed("t.x", record, text)
+
+
+def change(conductor, old, new, file="one.toml"):
+    path = conductor.workspace.path / "plan" / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+async def test_a_changed_plan_is_shown_as_different_and_in_force_only_once_adopted(conductor):
+    await rehearse(conductor)
+    other = Conductor(Workspace.open(conductor.workspace.path), "Bob")
+    change(conductor, 'compare = ">="\nthreshold = 0.9\nkind', 'compare = ">="\nthreshold = 0.99\nkind')
+    opened = Workspace.open(conductor.workspace.path)
+    assert opened.view().plan_differs
+    assert opened.view().gates["G1"].criteria[0].asks == "≥ 90 %"
+    assert opened.view().gates["G1"].state == "go"
+    conductor.adopt()
+    for console in (conductor, other):
+        view = console.workspace.view()
+        assert not view.plan_differs
+        assert view.gates["G1"].criteria[0].asks == "≥ 99 %"
+        assert view.gates["G1"].stale, "it was decided by other rules"
+        assert view.tasks["go_on"].state == "locked"
+    with pytest.raises(Refused, match="already"):
+        conductor.adopt()
+    change(conductor, 'title = "Count"', 'title = "Count on"')
+    change(conductor, 'operation = "stub.grade"', 'operation = "stub.guess"')
+    with pytest.raises(Unusable, match=r"stub.guess"):
+        conductor.adopt()
+    assert other.workspace.view().tasks["count"].title == "Count"
+    await other.close()
+
+
+async def test_notes_and_attachments_carry_their_author(conductor, tmp_path):
+    conductor.note("talk", "we met\x1b]52;c;eA==\x07 at noon\nand agreed")
+    (tmp_path / "minutes.md").write_text("# Minutes")
+    where = conductor.attach("talk", tmp_path / "minutes.md")
+    note, attachment = conductor.workspace.view().tasks["talk"].notes
+    assert (note.text, note.operator) == ("we met at noon\nand agreed", "Ada")
+    assert (attachment.text, attachment.file, attachment.size) == ("minutes.md", where, 9)
+    assert (conductor.workspace.path / where).read_text() == "# Minutes"
+    for bad in (tmp_path / "nothing", tmp_path):
+        with pytest.raises(BadInput):
+            conductor.attach("talk", bad)
+    with pytest.raises(BadInput, match="empty"):
+        conductor.note("talk", "  ")

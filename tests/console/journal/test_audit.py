@@ -97,9 +97,23 @@ def test_events_appended_after_the_end_change_nothing(workspace):
     assert faults(workspace) == ()
 
 
-def test_an_edited_plan_is_named(workspace):
+def test_an_edited_plan_is_named_if_it_is_the_one_in_force(workspace):
     edit(workspace / "plan" / "one.toml", b"threshold = 0.9", b"threshold = 0.1")
-    assert "plan was changed" in faults(workspace)[0]
+    assert faults(workspace) == (), "a working copy may be edited: it is not in force"
+    adopted = next((workspace / "adopted").iterdir())
+    edit(adopted / "one.toml", b"threshold = 0.9", b"threshold = 0.1")
+    assert "adopted plan was changed" in faults(workspace)[0]
+
+
+async def test_an_edited_attachment_is_named(workspace):
+    conductor = Conductor(Workspace.open(workspace), "Ada")
+    photo = workspace.parent / "rack photo.png"
+    photo.write_bytes(b"not really")
+    kept = workspace / conductor.attach("make", photo)
+    await conductor.close()
+    assert faults(workspace) == ()
+    kept.write_bytes(b"other")
+    assert faults(workspace) == (f"attachment {kept.name} of make was changed",)
 
 
 def test_an_edited_row_is_named(workspace):
