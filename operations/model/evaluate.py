@@ -71,9 +71,9 @@ OPERATION = Operation(
         Measure("generation_rate", Kind.NUMBER, "free generations a second", "1/s"),
         Measure("duration", Kind.NUMBER, "time for all of it, loading left out", "s"),
         Measure(
-            "load_seconds", Kind.NUMBER, "from an empty process to a model that can answer, libraries included", "s"
+            "load_seconds", Kind.NUMBER, "importing mlx_lm and loading the model; its digest was taken before", "s"
         ),
-        Measure("errors", Kind.COUNT, "critical errors: scores that are not finite"),
+        Measure("errors", Kind.COUNT, "critical errors: scores or a loss that are not finite"),
     ),
     outputs=(Output("results", "NAME_results.json: the plan's keys and ours"),),
     uses="accelerator",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -25,8 +26,9 @@ class Evaluation:
 
     def __init__(self, context: Context, parameters: Parameters) -> None:
         self.context, self.parameters = context, parameters
-        self.loaded = models.load(context.input(parameters.model))
-        context.measure("load_seconds", machine.since_start())
+        path, start = context.input(parameters.model), time.perf_counter()
+        self.loaded = models.load(path)
+        context.measure("load_seconds", time.perf_counter() - start)
         some = rows.read(context.input(parameters.validation))
         self.rows = some[: parameters.samples] if parameters.samples else some
         self.shift = rows.read(context.input(parameters.shift)) if parameters.shift else ()
@@ -104,18 +106,20 @@ class Evaluation:
             self.context.measure("generation_rate", None, reason="no free generation was asked for")
         return answers
 
-    def _loss(self, asked: list[list[int]]) -> float:
+    def _loss(self, asked: list[list[int]]) -> float | None:
         examples = [
             Example(tuple(ids), tuple(self.form.label(row.completion)))
             for ids, row in zip(asked, self.rows, strict=True)
         ]
-        return mean_loss(self.loaded.model, self.scorer.head, examples, self.parameters.batch)
+        loss = mean_loss(self.loaded.model, self.scorer.head, examples, self.parameters.batch)
+        return loss if math.isfinite(loss) else None
 
 
 def _report(context: Context, found: results.Results) -> None:
     results.measure_share(context, "accuracy", results.Share(found.total, found.correct, found.accuracy), "")
-    for name in ("total", "correct", "incorrect", "macro_accuracy", "scored_by", "loss", "errors"):
+    for name in ("total", "correct", "incorrect", "macro_accuracy", "scored_by", "errors"):
         context.measure(name, getattr(found, name))
+    context.measure("loss", found.loss, reason="" if found.loss is not None else "it is not finite")
     context.measure("classes", len(found.labels))
     context.measure("duration", found.seconds)
     types = found.by_attack_type

@@ -70,11 +70,6 @@ def resident() -> float:
     return float(psutil.Process().memory_info().rss) / 1e9
 
 
-def since_start() -> float:
-    """Seconds since this process began."""
-    return time.time() - float(psutil.Process().create_time())
-
-
 def _mapped(name: str) -> str | None:
     """The path of the first library mapped into this process whose file name begins with ``name``."""
     try:

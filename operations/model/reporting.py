@@ -203,7 +203,7 @@ def _evaluation(found: results.Results, baseline: results.Results | None) -> lis
         ("Free answers right", found.generated_accuracy),
     ):
         rows.append((name, blocks.proportion(share.correct, share.total) if share else None))
-    rows += [("Loss", f"{found.loss:.4f}"), ("Scored by", found.scored_by), ("Device", found.device)]
+    rows += [("Loss", blocks.number(found.loss)), ("Scored by", found.scored_by), ("Device", found.device)]
     shown: list[blocks.Block] = [
         blocks.Heading("Evaluation"),
         blocks.Table(("Measure", "Value"), tuple(rows)),

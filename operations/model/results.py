@@ -64,7 +64,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     generated_accuracy: Share | None
     agreement: Share | None
     shift: Share | None
-    loss: float
+    loss: float | None
     errors: int
     labels: tuple[str, ...]
     scored_by: str
@@ -113,7 +113,7 @@ def summarise(
     *,
     labels: tuple[str, ...],
     shift: Share | None,
-    loss: float,
+    loss: float | None,
     scored_by: str,
     device: str,
     seconds: float,
@@ -145,7 +145,7 @@ def summarise(
         agreement=share(a.generated == a.predicted for a in asked),
         shift=shift,
         loss=loss,
-        errors=0,
+        errors=int(loss is None),
         labels=labels,
         scored_by=scored_by,
         device=device,

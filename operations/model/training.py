@@ -5,6 +5,7 @@ It knows neither jobs nor files: whoever drives it takes its steps one by one, l
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -87,9 +88,13 @@ def order(seed: int, rows: int, start: int, count: int) -> list[int]:
     found: list[int] = []
     while len(found) < count:
         epoch, offset = divmod(start + len(found), rows)
-        permutation = np.random.default_rng([seed, epoch]).permutation(rows)
-        found += permutation[offset : offset + count - len(found)].tolist()
+        found += _permutation(seed, epoch, rows)[offset : offset + count - len(found)].tolist()
     return found
+
+
+@functools.lru_cache(maxsize=2)
+def _permutation(seed: int, epoch: int, rows: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    return np.random.default_rng([seed, epoch]).permutation(rows)
 
 
 def loss_of(model: Any, batch: Batch, head: Any) -> mx.array:
@@ -133,6 +138,8 @@ class Training:
         mx.random.seed(settings.hyperparameters.seed)
         if settings.model.method == "lora":
             adapt(model, settings.model.rank, settings.model.adapted_layers)
+        elif any(isinstance(module, nn.QuantizedLinear) for module in model.modules()):
+            raise Refusal("a quantised model can't be trained in full: train adapters, or take it unquantised")
         else:
             model.unfreeze()
         # Without the correction MLX's first steps are several times too long: a short run never recovers from them.

@@ -66,10 +66,12 @@ def load(context: Context, parameters: loads.Parameters) -> None:
 
 
 def _load(context: Context, artefact: Artefact, length: int) -> tuple[models.Loaded, prompts.Format]:
-    """Loads, and reports how long it took since the process began."""
-    loaded = models.load(context.input(artefact))
+    """Loads, and reports how long it took."""
+    path = context.input(artefact)
+    start = time.perf_counter()
+    loaded = models.load(path)
     form = prompts.format_for(loaded.tokenizer, length or loaded.length or LENGTH)
-    seconds = machine.since_start()
+    seconds = time.perf_counter() - start
     context.measure("load_seconds", seconds)
     context.measure("parameters", models.count(loaded.model)[0])
     context.log(f"Model loaded in {seconds:.2f} s")

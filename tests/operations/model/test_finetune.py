@@ -139,7 +139,7 @@ def test_loss_that_is_not_finite_ends_it_naming_the_last_good_checkpoint(host, b
     good = whole(host, base, train, steps=10, save_every=2)
     assert good.value("errors") == 0
     with pytest.raises(Refusal, match=r"not finite .* at step \d+; the last good one is checkpoint-1$"):
-        whole(host, base, train, learning_rate=1e38, save_every=1)
+        whole(host, base, train, learning_rate=1e37, save_every=1)
     told = host.told(host.root / "jobs" / f"job-{host.count}")
     assert (told.value("errors"), told.value("last_checkpoint")) == (1, 1)
     with pytest.raises(Refusal, match="weights are not finite after step 1; no checkpoint was written"):
