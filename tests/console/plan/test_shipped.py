@@ -106,7 +106,7 @@ def test_nothing_deserves_a_look(directory: Path) -> None:
 
 
 def test_every_plan_that_ships_is_looked_at() -> None:
-    assert {path.name for path in PLANS} == {"gladiator"}
+    assert {path.name for path in PLANS} == {"gladiator", "data-release"}
 
 
 def test_what_a_rehearsal_sets_aside_is_all_that_is_the_places(plan: Plan) -> None:
