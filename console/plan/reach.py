@@ -28,11 +28,14 @@ def unreachable(graph: Graph) -> Iterator[Finding]:
         asked = _asked(graph, id, worlds)
         held = _all(asked)
         if not held:
-            split = sorted({gate for ways in asked for world in ways for gate, _ in world})
-            both = [gate for gate in split if _both(gate, asked)]
+            phase = graph.plan.phase.get(graph.plan.task_phase.get(id, ""))
+            pairs = {pair for ways in asked for world in ways for pair in world}
+            pairs |= {*_TERM.findall(task.when), *_TERM.findall(phase.when if phase else "")}
+            both = " and ".join(sorted(gate for gate, outcome in pairs if outcome == "go" and (gate, "no-go") in pairs))
             key = "when" if task.when else "needs"
-            what = f"can never start: what it waits for asks for different outcomes of {' and '.join(both)}"
-            yield Finding(("task", id, key), what)
+            yield Finding(
+                ("task", id, key), f"can never start: what it waits for asks for different outcomes of {both}"
+            )
         worlds[id] = held or _ANY
 
 
@@ -87,8 +90,3 @@ def _all(asked: Iterable[frozenset[World]]) -> frozenset[World]:
         if len(held) > _MOST:
             return _ANY
     return held
-
-
-def _both(gate: str, asked: list[frozenset[World]]) -> bool:
-    pairs = {pair for ways in asked for world in ways for pair in world}
-    return {(gate, "go"), (gate, "no-go")} <= pairs

@@ -27,6 +27,15 @@ file = "b.toml"
 when = "G1 is go or G1r is go"
 offset = 7
 days = 7
+
+[risk.R-1]
+title = "It stalls"
+contingency = "C-1"
+
+[milestone.T-1]
+title = "First"
+phase = "A"
+offset = 6
 """,
     "a.toml": """\
 [day.D1]
@@ -118,9 +127,17 @@ training = { jobs_of = "train" }
 [task.watch.record]
 loss = { label = "Loss", measure = "loss", series = true }
 
+[task.agree]
+title = "Agree"
+
+[task.agree.record]
+given = { label = "Agreed", expect = { equals = true } }
+share = { label = "Share", unit = "%" }
+word = { label = "Word" }
+
 [task.decide]
 title = "Decide"
-needs = ["train"]
+needs = ["train", "agree"]
 gate = "G1"
 
 [task.decide.step]
@@ -154,6 +171,23 @@ compare = ">="
 threshold = 0.9
 kind = "facility"
 smallest_sample = 100
+
+[gate.G1.criterion.given]
+label = "agreed"
+task = "agree"
+record = "given"
+compare = "=="
+threshold = true
+kind = "software"
+
+[gate.G1.criterion.share]
+label = "share"
+task = "agree"
+record = "share"
+compare = ">"
+threshold = 50
+unit = "%"
+kind = "software"
 
 [gate.G1r]
 title = "One again"

@@ -18,6 +18,8 @@ PLAN = [
     ("a.toml", 'retests = "G1"', 'retests = "G0"', 'gate.G1r.retests: no gate "G0"'),
     ("a.toml", 'task = ["train"]', 'task = ["train", "T"]', 'contingency.C-1.task[1]: no task "T"'),
     ("a.toml", 'action = "Look"', 'action = "Look"\ngate = "G7"', 'contingency.C-1.gate: no gate "G7"'),
+    ("plan.toml", 'contingency = "C-1"', 'contingency = "C-7"', 'risk.R-1.contingency: no contingency "C-7"'),
+    ("plan.toml", 'phase = "A"', 'phase = "Z"', 'milestone.T-1.phase: no phase "Z"'),
     ("a.toml", "parameters.train]\nsteps", "parameters.nobody]\nsteps", 'parameters.nobody: no task "nobody"'),
     # Days.
     ("a.toml", "minutes = [1, 2]", "minutes = [3, 2]", "task.make.minutes: expected least and most, got 3 and 2"),
@@ -32,6 +34,33 @@ PLAN = [
         '[task.split]\ntitle = "Split"',
         '[task.split]\ntitle = "Split"\nwhen = "G1 is go"',
         "waits for itself: ",
+    ),
+    # What can never start or end.
+    (
+        "a.toml",
+        'when = "G1 is no-go"',
+        'when = "G1 is no-go and G1 is go"',
+        "task.again.when: can never start: what it waits for asks for different outcomes of G1",
+    ),
+    (
+        "b.toml",
+        'title = "Later"',
+        'title = "Later"\nneeds = ["again"]\nwhen = "G1 is go"',
+        "task.later.when: can never start: what it waits for asks for different outcomes of G1",
+    ),
+    ("b.toml", 'title = "Later"', 'title = "Later"\nduring = "agree"', "agree has no operation, so there is no run"),
+    (
+        "b.toml",
+        '[task.later.deliverable]\nX-2 = "Done"',
+        "",
+        "task.later: has neither operation, gate, record nor deliverable: nothing can finish it",
+    ),
+    ("a.toml", 'title = "Agree"', 'title = "Agree"\nweekday = "sunday"', "only a task that repeats weekly falls on a"),
+    (
+        "a.toml",
+        'title = "Agree"',
+        'title = "Agree"\nrepeats = "weekly"\nweekday = "someday"',
+        "expected one of 'monday'",
     ),
     # Twice.
     ("b.toml", 'X-2 = "Done"', 'X-1 = "Done"', "task.later.deliverable.X-1: deliverable X-1 is at decide already"),
@@ -90,6 +119,32 @@ PLAN = [
         "[task.later.record]\na = {label='A', role='x'}\n[task.later.d",
         "record with a measure",
     ),
+    (
+        "a.toml",
+        'label = "Word"',
+        'label = "Word", expect = { equals = 4 }',
+        "task.agree.record.word.expect: expects a number, but what is typed is read as text: give it a unit",
+    ),
+    # Criteria on what a person types.
+    ("a.toml", 'record = "given"', 'record = "taken"', 'agree has no record "taken"; it has given, share, word'),
+    (
+        "a.toml",
+        'record = "given"',
+        'record = "given"\nmeasure = "x"',
+        "given.record: expected a measure or a record, got both",
+    ),
+    ("a.toml", 'record = "given"\n', "", "gate.G1.criterion.given: expected a measure or a record"),
+    (
+        "a.toml",
+        'task = "agree"\nrecord = "given"',
+        'task = "train"\nrecord = "falls"',
+        "falls is measured: name its measure, loss_falls",
+    ),
+    ("a.toml", 'record = "given"', 'record = "word"', "criterion.given.threshold: word is a text: expected text"),
+    ("a.toml", 'threshold = 50\nunit = "%"', "threshold = 50", 'share is typed in "%", and so is its threshold'),
+    ("a.toml", "threshold = 50", "threshold = 150", "share is typed in %: expected 0 to 100, got 150"),
+    ("a.toml", "threshold = 50", "threshold = true", "criterion.share.threshold: share is a number: expected a number"),
+    ("a.toml", "threshold = 50", "threshold = 50\nsmallest_sample = 9", "share is no proportion: it has no sample"),
     # Gates.
     ("a.toml", 'gate = "G1r"', 'gate = "G7"', 'task.again.gate: no gate "G7"'),
     ("b.toml", 'title = "Later"', 'title = "Later"\ngate = "G1"', "task.later.gate: G1 is decided at decide already"),
@@ -168,3 +223,34 @@ def test_an_optional_task_is_no_source(faults_of: Faults, files: dict[str, str])
     old = '[task.draw]\ntitle = "Draw"'
     files["a.toml"] = files["a.toml"].replace(old, f"{old}\noptional = true")
     assert any("draw is optional: what it makes may never be there" in line for line in faults_of(files))
+
+
+def test_a_branch_after_either_outcome_can_start(faults_of: Faults, files: dict[str, str]) -> None:
+    files["b.toml"] = """\
+[task.later]
+title = "Later"
+when = "G1 is go or G1r is go"
+
+[task.later.deliverable]
+X-2 = "Done"
+"""
+    files["plan.toml"] = files["plan.toml"].replace('when = "G1 is go or G1r is go"\n', "")
+    assert faults_of(files) == []
+
+
+def test_the_first_task_that_can_not_start_is_named_not_all_behind_it(faults_of: Faults, files: dict[str, str]) -> None:
+    """The second phase opens with G1's GO; its first task waits for what a NO-GO opens, the next for that one."""
+    files["plan.toml"] = files["plan.toml"].replace("G1 is go or G1r is go", "G1 is go")
+    files["b.toml"] = files["b.toml"].replace('title = "Later"', 'title = "Later"\nneeds = ["again"]')
+    files["b.toml"] += '[task.last]\ntitle = "Last"\nneeds = ["later"]\n[task.last.deliverable]\nX-3 = "Done"\n'
+    found = faults_of(files)
+    assert found == [
+        "b.toml:3: task.later.needs: can never start: what it waits for asks for different outcomes of G1",
+    ]
+
+
+def test_an_optional_task_of_the_other_branch_holds_nothing(faults_of: Faults, files: dict[str, str]) -> None:
+    files["plan.toml"] = files["plan.toml"].replace("G1 is go or G1r is go", "G1 is go")
+    files["b.toml"] = files["b.toml"].replace('title = "Later"', 'title = "Later"\nneeds = ["again"]')
+    files["a.toml"] = files["a.toml"].replace('title = "Decide again"', 'title = "Decide again"\noptional = true')
+    assert faults_of(files) == []
