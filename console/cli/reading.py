@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import sys
 
 from console.cli.opening import conductor
 from console.cli.output import as_json, checklist
+from console.conductor import wording
 from console.conductor.errors import Unusable
 
 
@@ -17,6 +19,27 @@ def status_(arguments: argparse.Namespace) -> int:
     view = verbs.workspace.view()
     print(as_json(view) if arguments.json else "\n".join(checklist(view)))
     return 0
+
+
+def timeline_(arguments: argparse.Namespace) -> int:
+    """Prints every task's times, the slip, and what the end hangs on."""
+    from console.conductor.timeline import timeline
+
+    verbs = conductor(arguments)
+    found = timeline(verbs.workspace.scene(), datetime.datetime.now(datetime.UTC))
+    print(f"{'task':10}{'planned end':18}{'ended or expected':20}{'slip':>12}  state (times in UTC)")
+    for times in found.times.values():
+        end = times.ended or times.expected_end
+        marks = f"{' OVERDUE' if times.overdue else ''}{' critical' if times.critical else ''}"
+        slip = wording.span(times.slip) if end else ""
+        print(f"{times.task:10}{_minute(times.planned_end):18}{_minute(end):20}{slip:>12}  {times.state}{marks}")
+    print(f"planned end {_minute(found.planned_end)}, expected {_minute(found.expected_end)}")
+    print(f"hangs on: {' → '.join(found.critical) or 'nothing'}")
+    return 0
+
+
+def _minute(moment: datetime.datetime | None) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M") if moment else "-"
 
 
 def why_(arguments: argparse.Namespace) -> int:

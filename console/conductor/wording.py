@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 from collections.abc import Mapping
 
@@ -39,6 +40,17 @@ def value(given: Value, unit: str = "", n: int | None = None, count: int | None 
     if not math.isfinite(given):
         return str(given)
     return f"{number(given)} {unit}".rstrip()
+
+
+def span(length: datetime.timedelta) -> str:
+    """A length of time in its two largest units, signed: ``+2 d 4 h``, ``-15 min``, ``0 min``."""
+    minutes = round(abs(length).total_seconds() / 60)
+    sign = "" if minutes == 0 else "+" if length > datetime.timedelta() else "-"
+    days, rest = divmod(minutes, 24 * 60)
+    hours, minutes = divmod(rest, 60)
+    if days:
+        return f"{sign}{days} d {hours} h"
+    return f"{sign}{hours} h {minutes} min" if hours else f"{sign}{minutes} min"
 
 
 def rule(compare: str, threshold: bool | int | float | str, unit: str, *, proportion: bool) -> str:

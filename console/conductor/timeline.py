@@ -1,0 +1,206 @@
+"""Planned and actual times of the tasks, what slips, and where the end is to be expected. Pure.
+
+The forecast is a forward pass over what each task waits for (the critical path method): a task begins when what it
+waits for has ended, not before now and not before its planned time, and takes as long as the plan allows it.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from console.conductor.ready import gate_task, task_state
+from console.conductor.scene import Scene, remembered
+from console.conductor.view import TaskState
+from console.plan.schedule import date_of, due, zone
+
+_DAY = datetime.timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """One task's times, all UTC."""
+
+    task: str
+    state: TaskState
+    planned_start: datetime.datetime
+    planned_end: datetime.datetime
+    due: datetime.datetime | None
+    started: datetime.datetime | None
+    ended: datetime.datetime | None
+    expected_end: datetime.datetime | None
+    """None for a task that will not be done: skipped, or of a branch that is not taken."""
+    overdue: bool
+    critical: bool = False
+
+    @property
+    def slip(self) -> datetime.timedelta:
+        """How much later than planned it ended or is expected to end; negative when earlier."""
+        end = self.ended or self.expected_end
+        return end - self.planned_end if end else datetime.timedelta()
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """All tasks' times, in the plan's order, and the end of the whole."""
+
+    times: Mapping[str, Times]
+    planned_end: datetime.datetime
+    expected_end: datetime.datetime
+    critical: tuple[str, ...]
+    """The tasks that the expected end hangs on, first to last."""
+
+
+def timeline(scene: Scene, now: datetime.datetime) -> Timeline:
+    """The programme's times as of ``now`` (UTC)."""
+    expected: dict[str, datetime.datetime | None] = {}
+    binding: dict[str, str] = {}
+    for id in _order(scene):
+        expected[id], binding[id] = _expected(scene, id, now, expected)
+    counted = {id: end for id, end in expected.items() if end is not None}
+    last = max(counted, key=counted.__getitem__, default="")
+    critical: list[str] = []
+    while last:
+        if task_state(scene, last)[0] != "done":
+            critical.insert(0, last)
+        last = binding.get(last, "")
+    times = {id: _times(scene, id, now, expected[id], id in critical) for id in scene.plan.task}
+    planned = max((times[id].planned_end for id in counted), default=now)
+    return Timeline(times, planned, max(counted.values(), default=now), tuple(critical))
+
+
+def _times(scene: Scene, id: str, now: datetime.datetime, expected: datetime.datetime | None, critical: bool) -> Times:
+    start, end = planned(scene, id)
+    state = task_state(scene, id)[0]
+    at = due_at(scene, id)
+    began, ended = actual(scene, id)
+    late = at is not None and now > at and state in ("ready", "running", "failed", "lost")
+    return Times(id, state, start, end, at, began, ended, expected, late, critical)
+
+
+@remembered
+def planned(scene: Scene, id: str) -> tuple[datetime.datetime, datetime.datetime]:
+    """When the task is to begin and end: by its day, due time and duration, else with its phase."""
+    task = scene.task(id)
+    phase = scene.plan.phase[scene.plan.task_phase[id]]
+    date = date_of(scene.plan, id, _start(scene))
+    local = zone(scene.site.zone)
+    first = date or _start(scene) + datetime.timedelta(days=phase.offset)
+    days = 1 if date else max(1, phase.days)
+    begin = datetime.datetime.combine(first, datetime.time(), local).astimezone(datetime.UTC)
+    end = due_at(scene, id) or begin + days * _DAY
+    if task.minutes:
+        return end - datetime.timedelta(minutes=task.minutes[1]), end
+    return begin, end
+
+
+def due_at(scene: Scene, id: str) -> datetime.datetime | None:
+    """When the task is due, UTC; None if the plan names no time."""
+    return due(scene.plan, id, _start(scene), scene.site.zone)
+
+
+@remembered
+def actual(scene: Scene, id: str) -> tuple[datetime.datetime | None, datetime.datetime | None]:
+    """When the task's current round began, and ended well; None for what has not happened."""
+    task, round = scene.task(id), scene.round(id)
+    if task.gate:
+        taken = scene.state.decision(task.gate)
+        return (_time(taken.at), _time(taken.at)) if taken else (None, None)
+    jobs = scene.attempts(id)
+    if jobs:
+        done = task_state(scene, id)[0] == "done"
+        return _time(jobs[0].at), max(_time(job.ended_at) for job in scene.latest(id).values()) if done else None
+    given = [
+        s.at for (t, r, _), s in (*scene.state.records.items(), *scene.state.ticks.items()) if (t, r) == (id, round)
+    ]
+    if not given:
+        return None, None
+    return _time(min(given)), _time(max(given)) if task_state(scene, id)[0] == "done" else None
+
+
+def _expected(
+    scene: Scene, id: str, now: datetime.datetime, known: Mapping[str, datetime.datetime | None]
+) -> tuple[datetime.datetime | None, str]:
+    """The task's expected end, and the task that it waits for longest."""
+    state = task_state(scene, id)[0]
+    began, ended = actual(scene, id)
+    waits = {need: end for need in _waits_for(scene, id) if (end := known.get(need)) is not None}
+    binding = max(waits, key=waits.__getitem__, default="")
+    if state == "done":
+        return ended or now, binding
+    if state == "skipped" or _fate(scene, id) == "never":
+        return None, ""
+    start, end = planned(scene, id)
+    takes = end - start if scene.task(id).minutes else datetime.timedelta()
+    if began is not None and state == "running":
+        return max(now, began + takes), binding
+    begin = max([now, start, *waits.values()])
+    if binding and begin > waits[binding]:
+        binding = ""
+    # What has no duration of its own fills the time that the plan has for it, and no more.
+    return begin + takes if takes else max(begin, end), binding
+
+
+def _waits_for(scene: Scene, id: str) -> Iterator[str]:
+    task = scene.task(id)
+    phase = scene.plan.phase[scene.plan.task_phase[id]]
+    yield from task.needs
+    if task.during:
+        yield task.during
+    for when in (task.when, phase.when):
+        for term in when.replace(" and ", " or ").split(" or ") if when else ():
+            gate = term.partition(" is ")[0]
+            source = gate_task(scene.plan, gate) if gate in scene.plan.gate else ""
+            if source:
+                yield source
+
+
+@remembered
+def _fate(scene: Scene, id: str) -> Literal["counts", "never"]:
+    """Whether the forecast counts on the task: not on optional ones, nor on the branches behind a NO-GO not taken."""
+    task = scene.task(id)
+    if task.optional:
+        return "never"
+    for when in (task.when, scene.plan.phase[scene.plan.task_phase[id]].when):
+        if when and not any(all(_likely(scene, t) for t in a.split(" and ")) for a in when.split(" or ")):
+            return "never"
+    return "counts"
+
+
+def _likely(scene: Scene, term: str) -> bool:
+    """Whether a condition's term holds, or still may if all goes well."""
+    gate, _, asked = term.partition(" is ")
+    taken = scene.state.decision(gate)
+    if taken is not None:
+        return asked in ("decided", taken.entry.outcome)
+    retests = scene.plan.gate[gate].retests
+    if retests:
+        first = scene.state.decision(retests)
+        return asked != "no-go" and first is not None and first.entry.outcome == "no-go"
+    return asked != "no-go"
+
+
+def _order(scene: Scene) -> list[str]:
+    """The tasks, each after all it waits for; lint has seen to it that there is no cycle."""
+    ordered: dict[str, None] = {}
+    waiting = [(id, False) for id in reversed(scene.plan.task)]
+    while waiting:
+        id, ready = waiting.pop()
+        if id in ordered:
+            continue
+        if ready:
+            ordered[id] = None
+            continue
+        waiting.append((id, True))
+        waiting += [(need, False) for need in _waits_for(scene, id) if need not in ordered]
+    return list(ordered)
+
+
+def _start(scene: Scene) -> datetime.date:
+    return scene.state.created.start if scene.state.created else scene.plan.start
+
+
+def _time(text: str) -> datetime.datetime:
+    return datetime.datetime.fromisoformat(text)
