@@ -88,7 +88,7 @@ def planned(scene: Scene, id: str) -> tuple[datetime.datetime, datetime.datetime
     date = date_of(scene.plan, id, _start(scene))
     local = zone(scene.site.zone)
     first = date or _start(scene) + datetime.timedelta(days=phase.offset)
-    days = 1 if date else max(1, phase.days)
+    days = 1 if date else phase.days
     begin = datetime.datetime.combine(first, datetime.time(), local).astimezone(datetime.UTC)
     end = due_at(scene, id) or begin + days * _DAY
     if task.minutes:

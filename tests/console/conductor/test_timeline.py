@@ -9,7 +9,7 @@ from console.conductor.timeline import timeline
 from console.plan.types import Day
 
 MINUTES = {"make": 120, "split": 30, "train": 600, "test": 60, "decide": 30}
-DUE = {"make": "11:00", "split": "12:00", "train": "23:00"}
+DUE = {"make": "11:00", "split": "12:00", "train": "23:00", "test": "22:00"}
 DAYS = {"make": "one", "split": "one", "train": "one", "test": "two", "decide": "two", "next": "three"}
 
 
@@ -38,7 +38,7 @@ def times(story, now):
 def test_planned_times_come_from_day_due_and_duration(story):
     make = times(story, at(1, "08:00")).times["make"]
     assert (make.planned_start, make.planned_end, make.due) == (at(1, "09:00"), at(1, "11:00"), at(1, "11:00"))
-    assert times(story, at(1, "08:00")).times["test"].planned_end == at(3, "00:00")
+    assert times(story, at(1, "08:00")).times["decide"].planned_end == at(3, "00:00")
 
 
 def test_on_time_nothing_slips_and_the_end_is_the_planned_one(story):
