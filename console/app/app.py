@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import gc
 import os
 from collections.abc import Coroutine, Mapping
 from pathlib import Path, PurePath
@@ -19,7 +20,6 @@ from console.app.draw.hosts import Heard
 from console.app.feeds import Feeds
 from console.app.listening import Listening
 from console.app.screens.console import ConsoleScreen
-from console.app.screens.journal import JournalScreen
 from console.app.service import Service
 from console.app.verbs import Verbs
 from console.conductor.view import View
@@ -45,6 +45,7 @@ class ConsoleApp(App[None]):
     def __init__(self, service: Service, environ: Mapping[str, str] = os.environ) -> None:
         super().__init__()
         self.animation_level = "none"
+        gc.disable()  # until the first frame stands: there is nothing to collect before, only much to look through
         self.service = service
         self.glyphs = glyphs.for_terminal(environ)
         self.view: View = service.workspace.view()
@@ -84,6 +85,8 @@ class ConsoleApp(App[None]):
 
     def _begin(self) -> None:
         """What the first frame does not wait for."""
+        gc.enable()
+        gc.freeze()
         self._asks = True
         self.set_timer(0.5, self._show_hosts)
         self.later(self._load_plotting())
@@ -130,8 +133,8 @@ class ConsoleApp(App[None]):
         if view is not self.view:
             self.view = view
             screen.show(view)
-            if isinstance(self.screen, JournalScreen):
-                self.screen.update()
+            if hasattr(self.screen, "update_rows"):
+                self.screen.update_rows()
         minute = f"{self.now():%H:%M}"
         if minute != self._minute:
             self._minute = minute
@@ -155,6 +158,8 @@ class ConsoleApp(App[None]):
         self.verbs.do(name)
 
     def action_journal(self) -> None:
+        from console.app.screens.journal import JournalScreen
+
         self.push_screen(JournalScreen())
 
     def action_keys(self) -> None:

@@ -1,18 +1,19 @@
-"""The conductor's verbs as keys reach them: ask what is missing, do it, say what came of it."""
+"""The conductor's verbs as keys reach them: ask what is missing, do it, say what came of it.
+
+Dialogs are imported when they are first opened: the first frame does not wait for them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from console.app.screens.ask import Ask, AskScreen, ConfirmScreen
-from console.app.screens.gate import Decision, GateScreen
-from console.app.screens.run import RunScreen
 from console.conductor.errors import Refused
 from console.conductor.view import TaskView
 
 if TYPE_CHECKING:
     from console.app.app import ConsoleApp
+    from console.app.screens.gate import Decision
 
 
 class Verbs:
@@ -50,6 +51,8 @@ class Verbs:
                 self._ask_record(held, name)
 
     def run(self, task: TaskView) -> None:
+        from console.app.screens.run import RunScreen
+
         if not task.operation:
             self._refuse(f"{task.id} has no operation: a person does it (space ticks, e records, g decides)")
             return
@@ -64,6 +67,8 @@ class Verbs:
             self._app.look()
 
     def stop(self, task: TaskView) -> None:
+        from console.app.screens.ask import ConfirmScreen
+
         if task.state != "running":
             self._refuse(f"{task.id} is {task.state}: nothing to stop")
             return
@@ -120,6 +125,8 @@ class Verbs:
             self._refuse(f"{task.id} has no record that a person types")
 
     def _ask_record(self, task: TaskView, slug: str) -> None:
+        from console.app.screens.ask import Ask, AskScreen
+
         record = next((r for r in task.records if r.slug == slug), None)
         if record is None:
             return
@@ -133,6 +140,8 @@ class Verbs:
         self._app.service.record(task, slug, text)
 
     def skip(self, task: TaskView) -> None:
+        from console.app.screens.ask import Ask, AskScreen
+
         if not task.optional:
             self._refuse(f"{task.id} is not optional: it can't be skipped")
             return
@@ -149,6 +158,8 @@ class Verbs:
 
     def gate(self, task: str) -> None:
         """The task's gate, or the next one of the plan."""
+        from console.app.screens.gate import GateScreen
+
         view = self._app.view
         held = view.tasks.get(task)
         id = held.gate if held is not None and held.gate else view.next_gate

@@ -2,7 +2,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from console.text import LINE_LIMIT, REPLACEMENT, clean, clean_block
@@ -57,12 +57,14 @@ def test_a_block_keeps_its_lines_and_a_sequence_ends_with_its_line():
     assert len(clean_block("a\n" * 100_000, limit=1_000)) == 1_000
 
 
+@settings(deadline=None)
 @given(hostile)
 def test_nothing_that_a_terminal_obeys_is_left(text):
     assert not CONTROL.search(clean(text))
     assert not CONTROL.search(clean_block(text).replace("\n", ""))
 
 
+@settings(deadline=None)
 @given(hostile, st.integers(min_value=0, max_value=50))
 def test_cleaning_twice_changes_nothing(text, limit):
     once = clean(text, limit)
@@ -71,6 +73,7 @@ def test_cleaning_twice_changes_nothing(text, limit):
     assert clean_block(clean_block(text)) == clean_block(text)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(categories=["L", "N", "P", "S"]), max_size=100))
 def test_plain_text_is_kept(text):
     assert clean(text) == text

@@ -141,8 +141,12 @@ def _record(record: RecordView, column: int, width: int, glyphs: Glyphs) -> Iter
     yield line("  ", label, (shown if short else "", style), *inline, right=[source] if source[0] else [], key=key)
     if not short:
         yield from wrapped(shown, width, style, "      ")
-    for text, tone in beside if not fits else ():
-        yield from wrapped(text, width, tone, indent)
+    if not fits and len(indent) + sum(cell_len(text) + 2 for text, _ in beside) <= width:
+        joined = [part for text, tone in beside for part in ((text, tone), ("  ", ""))]
+        yield line(indent, *joined)
+    elif not fits:
+        for text, tone in beside:
+            yield from wrapped(text, width, tone, indent)
 
 
 def _judged(record: RecordView) -> list[Span]:

@@ -50,39 +50,36 @@ class ConsoleScreen(Screen[None]):
         self._zoomed = False
         self._shows_hosts = False
         self._finding = ""
+        self._curve = False
 
     def compose(self) -> ComposeResult:
-        yield Bar(id="header")
-        with Horizontal(id="body"):
-            with Vertical(id="left"):
-                yield PlanPane(self.view, id="plan")
-                yield NeedsPane(self.view, id="needs")
-            with Vertical(id="right"):
-                yield TaskPane(self.view, self.chosen, id="task")
-                yield LossPane(id="loss")
-                yield LogPane(id="log")
-                yield HostsPane(self.view, id="hosts")
-        yield Input(placeholder="find, enter; n and N go on", id="find", select_on_focus=False)
-        yield Bar(id="strip")
-        yield Bar(id="keys")
+        """All that is known is set before anything is mounted: each later change is another pass over the screen."""
+        classes = "pane -ascii" if self.app.glyphs is ASCII else "pane"
+        self._plan = PlanPane(self.view, ("task", self.chosen), id="plan")
+        self._needs = NeedsPane(self.view, id="needs")
+        self._task_pane = TaskPane(self.view, self.chosen, id="task")
+        self._loss, self._log_pane = LossPane(id="loss"), LogPane(id="log")
+        self._hosts = HostsPane(self.view, id="hosts")
+        for pane in (self._plan, self._needs, self._task_pane, self._loss, self._log_pane, self._hosts):
+            pane.set_classes(classes)
+        self._header, self._strip, self._keys = Bar(id="header"), Bar(id="strip"), Bar(id="keys")
+        self._left = Vertical(self._plan, self._needs, id="left")
+        self._right = Vertical(self._task_pane, self._loss, self._log_pane, self._hosts, id="right")
+        self._arrange()
+        yield self._header
+        yield Horizontal(self._left, self._right, id="body")
+        yield self._strip
+        yield self._keys
 
     def on_mount(self) -> None:
-        plain = self.app.glyphs is ASCII
-        for pane in self.query("#plan, #needs, #task, #loss, #log, #hosts"):
-            pane.add_class("pane")
-            pane.set_class(plain, "-ascii")
-        self.query_one("#find", Input).cursor_blink = False
-        self._arrange()
-        plan = self.query_one(PlanPane)
-        plan.call_after_refresh(plan.go, self.chosen)
         self.show(self.view)
 
     def show(self, view: View) -> None:
         """Another moment of the workspace: every pane repaints the rows that differ."""
         self.view = view
         self.app.feeds.want(view, self.chosen)
-        self.query_one(PlanPane).show(view, self.app.feeds.live(view))
-        self.query_one(NeedsPane).show(view)
+        self._plan.show(view, self.app.feeds.live(view))
+        self._needs.show(view)
         self._show_task()
         self.show_feeds()
         self.show_bars()
@@ -90,41 +87,40 @@ class ConsoleScreen(Screen[None]):
     def show_feeds(self) -> None:
         """What the followed jobs said since the last time."""
         feeds = self.app.feeds
-        plan = self.query_one(PlanPane)
+        plan = self._plan
         live = feeds.live(self.view)
         if live != plan.live:
             plan.show(self.view, live)
-        self.query_one(LogPane).show(*feeds.latest(self.view, self.chosen))
+        self._log_pane.show(*feeds.latest(self.view, self.chosen))
         attempts = feeds.attempts(self.view, self.chosen)
-        self.query_one(LossPane).show(attempts)
-        curve = any("loss" in follower.series for follower in attempts)
-        self.query_one(LossPane).set_class(curve, "-curve")
+        self._loss.show(attempts)
+        self._curve = any("loss" in follower.series for follower in attempts)
         self._arrange()
         self._show_header()
 
     def show_bars(self) -> None:
         """Time, hosts and keys; rows that are the same are not repainted."""
         self._show_header()
-        self.query_one("#keys", Bar).show([bars.keys(keys.footer(self))])
+        self._keys.show([bars.keys(keys.footer(self))])
         self.show_hosts()
 
     def show_hosts(self) -> None:
         """The hosts' readings."""
         heard = self.app.heard()
         strip = hosts.strip(self.view, heard, self.size.width, self.app.glyphs)
-        self.query_one("#strip", Bar).show([strip])
-        self.query_one(HostsPane).show(self.view, heard)
+        self._strip.show([strip])
+        self._hosts.show(self.view, heard)
 
     def _show_header(self) -> None:
         app = self.app
         running = app.feeds.running(self.view)
         told = bars.header(self.view, app.now(), running, self.size.width, app.glyphs, app.service.operator)
-        self.query_one("#header", Bar).show([told])
+        self._header.show([told])
 
     def _show_task(self) -> None:
         app = self.app
         command = app.service.command(self.chosen, {}) if self.chosen in self.view.tasks else ""
-        self.query_one(TaskPane).show(self.view, self.chosen, command, app.now())
+        self._task_pane.show(self.view, self.chosen, command, app.now())
 
     def show_minute(self) -> None:
         """The clock, and how long things have been going on."""
@@ -133,16 +129,16 @@ class ConsoleScreen(Screen[None]):
 
     def plotting(self, tools: Any) -> None:
         """The plotting modules came."""
-        self.query_one(LossPane).ready(tools)
+        self._loss.ready(tools)
 
     @property
     def task_key(self) -> Hashable:
         """What the cursor of the task's pane stands on."""
-        return self.query_one(TaskPane).key
+        return self._task_pane.key
 
     def seek(self, key: Hashable) -> None:
         """Puts the cursor of the task's pane there."""
-        self.query_one(TaskPane).seek(key)
+        self._task_pane.seek(key)
 
     def choose(self, task: str) -> None:
         """Another task in the panes; its files are opened once the cursor rests."""
@@ -154,7 +150,7 @@ class ConsoleScreen(Screen[None]):
 
     def under_cursor(self) -> str:
         """The chosen task, the cursor's last move included: keys may come faster than its message."""
-        key = self.query_one(PlanPane).key
+        key = self._plan.key
         if isinstance(key, tuple) and key[0] == "task":
             self.choose(key[1])
         return self.chosen
@@ -168,12 +164,13 @@ class ConsoleScreen(Screen[None]):
     def go(self, task: str) -> None:
         """Shows a task wherever it stands in the plan."""
         self.choose(task)
-        self.query_one(PlanPane).go(task)
+        self._plan.go(task)
 
     @property
     def one(self) -> bool:
         """Whether one pane is shown at a time: on a small terminal, or zoomed."""
-        return self._zoomed or self.size.width < WIDE or self.size.height < HIGH
+        size = self.app.size
+        return self._zoomed or size.width < WIDE or size.height < HIGH
 
     @property
     def pane(self) -> str:
@@ -185,18 +182,16 @@ class ConsoleScreen(Screen[None]):
         one = self.one
         self.set_class(one, "-one")
         left = not one or self._pane == "plan"
-        curve = self.query_one(LossPane).has_class("-curve")
         has_log = bool(self.app.feeds.latest(self.view, self.chosen)[1]) or self._pane == "log"
-        seen = {
-            "left": left,
-            "right": not one or not left,
-            "task": self._pane == "task" if one else not self._shows_hosts,
-            "log": self._pane == "log" if one else has_log and not self._shows_hosts,
-            "loss": self._pane == "loss" if one else curve and not self._shows_hosts,
-            "hosts": self._pane == "hosts" if one else self._shows_hosts,
-        }
-        for name, shown in seen.items():
-            widget = self.query_one(f"#{name}", Widget)
+        seen: tuple[tuple[Widget, bool], ...] = (
+            (self._left, left),
+            (self._right, not one or not left),
+            (self._task_pane, self._pane == "task" if one else not self._shows_hosts),
+            (self._log_pane, self._pane == "log" if one else has_log and not self._shows_hosts),
+            (self._loss, self._pane == "loss" if one else self._curve and not self._shows_hosts),
+            (self._hosts, self._pane == "hosts" if one else self._shows_hosts),
+        )
+        for widget, shown in seen:
             if widget.display is not shown:
                 widget.display = shown
 
@@ -216,7 +211,7 @@ class ConsoleScreen(Screen[None]):
         self.turn(pane)
 
     def action_round(self, step: int) -> None:
-        panes = [p for p in PANES if self.one or p != "loss" or self.query_one(LossPane).display]
+        panes = [p for p in PANES if self.one or p != "loss" or self._loss.display]
         place = panes.index(self._pane) if self._pane in panes else 0
         self.turn(panes[(place + step) % len(panes)])
 
@@ -225,23 +220,29 @@ class ConsoleScreen(Screen[None]):
         self.turn(self._pane)
 
     def action_back(self) -> None:
-        if self.query_one("#find", Input).display:
+        if any(find.display for find in self.query("#find")):
             self._close_find()
             return
         self._zoomed = False
         self._shows_hosts = False
         self._finding = ""
-        self.query_one(PlanPane).entitle_plain()
+        self._plan.entitle_plain()
         self.turn("plan")
 
-    def action_find(self) -> None:
+    async def action_find(self) -> None:
+        """Asks for the text; the field is made when it is first needed."""
+        if not self.query("#find"):
+            find = Input(placeholder="find, enter; n and N go on", id="find", select_on_focus=False)
+            find.cursor_blink = False
+            await self.mount(find, before=self._strip)
         find = self.query_one("#find", Input)
         find.display = True
         find.value = ""
         find.focus()
 
     def _close_find(self) -> None:
-        self.query_one("#find", Input).display = False
+        for find in self.query("#find"):
+            find.display = False
         self.query_one(f"#{self._pane}", Widget).focus()
 
     @on(Input.Submitted, "#find")
@@ -250,7 +251,7 @@ class ConsoleScreen(Screen[None]):
         self._close_find()
         self._finding = event.value.strip()
         if self._pane == "log":
-            self.query_one(LogPane).find(self._finding)
+            self._log_pane.find(self._finding)
         elif self._finding:
             self._find_task(1, first=True)
 
@@ -259,7 +260,7 @@ class ConsoleScreen(Screen[None]):
             self._find_task(step)
 
     def _find_task(self, step: int, *, first: bool = False) -> None:
-        plan = self.query_one(PlanPane)
+        plan = self._plan
         id, place, count = plan.find(self._finding, "" if first else self.chosen, step)
         plan.entitle("Plan", f"{place} of {count}  n N" if count else f"no task has {self._finding}")
         if id:
@@ -293,7 +294,7 @@ class ConsoleScreen(Screen[None]):
         if focused is not None and focused.id in PANES and focused.id != self._pane:
             self._pane = focused.id
             self._arrange()
-        self.query_one("#keys", Bar).show([bars.keys(keys.footer(self))])
+        self._keys.show([bars.keys(keys.footer(self))])
 
     def on_resize(self, _event: Resize) -> None:
         self._arrange()

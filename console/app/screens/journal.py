@@ -64,9 +64,9 @@ class JournalScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self.seen = 0
-        self.update()
+        self.update_rows()
 
-    def update(self) -> None:
+    def update_rows(self) -> None:
         """Reads the rows that came since the last time."""
         rows = list(self.app.service.rows(self.seen))
         if rows:

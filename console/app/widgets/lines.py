@@ -136,6 +136,8 @@ class LinesView(Scrolled, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.lines: list[Line] = []
+        self.start: Hashable = None
+        """The key on which the cursor stands at first."""
         self._width = 0
 
     def produce(self, width: int) -> list[Line]:  # noqa: ARG002
@@ -146,10 +148,12 @@ class LinesView(Scrolled, can_focus=True):
         """Asks for the lines anew and repaints the rows that differ; the cursor keeps its key."""
         if not self._width:
             return
-        old, key, before = self.lines, self.key, self.cursor
+        old, key, before = self.lines, self.key if self.lines else self.start, self.cursor
         self.lines = self.produce(self._width)
         self.virtual_size = Size(self._width, len(self.lines))
         self._place(key)
+        if not old and self.cursor > 0:
+            self.call_after_refresh(self.scroll_to_region, Region(0, self.cursor, 1, 1), animate=False, force=True)
         top, bottom = int(self.scroll_y), int(self.scroll_y) + self.size.height
         for y in range(max(0, top), bottom):
             was = old[y] if y < len(old) else None

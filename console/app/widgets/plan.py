@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -22,11 +22,14 @@ class PlanPane(LinesView):
         Binding("left", "fold(False)", "fold", show=False),
     ]
 
-    def __init__(self, view: View, *, id: str | None = None) -> None:
+    def __init__(self, view: View, start: Hashable = None, *, id: str | None = None) -> None:
         super().__init__(id=id)
+        self.start = start
         self.view = view
         self.live: Mapping[str, str] = {}
         self._opened = plan.opening(view)
+        if isinstance(start, tuple) and start[1] in view.tasks:
+            self._opened |= plan.parents(view, start[1])
         self._states = {task.id: task.state for task in view.tasks.values()}
 
     def on_mount(self) -> None:

@@ -2,7 +2,7 @@ import json
 import os
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from console.app import follow
@@ -45,6 +45,7 @@ def test_half_a_line_waits_for_its_end(tmp_path):
     assert texts(follower) == ["one", "two"]
 
 
+@settings(deadline=None)
 @given(cuts=st.lists(st.integers(min_value=1, max_value=400), max_size=12), count=st.integers(0, 40))
 def test_any_cutting_gives_the_same_lines(tmp_path_factory, cuts, count):
     data = b"".join(log(f"line {n}") + metric(n, n / 7) for n in range(count))

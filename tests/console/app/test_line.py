@@ -1,6 +1,6 @@
 import re
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -10,6 +10,7 @@ from console.app.line import line, wrapped
 text = st.text(max_size=60)
 
 
+@settings(deadline=None)
 @given(text, text, st.integers(5, 90))
 def test_a_line_fills_exactly_its_width(left, right, width):
     shown = line(left, right=[right]).fitted(width, "…")
@@ -21,6 +22,7 @@ def test_the_right_side_is_kept_and_the_left_one_cut():
     assert shown == "a long tit… 60 %"
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(categories=["L", "N", "Zs"]), max_size=200), st.integers(12, 60))
 def test_wrapping_loses_no_word_and_keeps_the_width(given_text, width):
     shown = list(wrapped(given_text, width, "", "  "))

@@ -4,7 +4,7 @@ from array import array
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from console.app import curve, plot
@@ -35,6 +35,7 @@ def test_within_one_attempt_the_last_word_counts():
     assert curve.fold([]).last is None
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 30), st.floats(-10, 10)), max_size=60), st.integers(0, 60))
 def test_folding_is_what_a_dictionary_would_do(points, cut):
     expected = dict(points[:cut]) | dict(points[cut:])
@@ -63,6 +64,7 @@ def test_thinning_keeps_a_single_spike():
     assert max(piece.values.max() for piece in thin) == 50.0
 
 
+@settings(deadline=None)
 @given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6), st.integers(2, 12))
 def test_ticks_are_round_and_inside(low, span, most):
     ticks = plot.round_ticks(low, low + span, most)
