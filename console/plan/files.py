@@ -14,7 +14,7 @@ from typing import Any
 from console.plan.faults import Fault, Finding, dotted
 from console.plan.faults import Path as Keys
 from console.plan.lines import error_line, lines_of, locate
-from console.text import clean, clean_block
+from console.text import BLOCK_LIMIT, LINE_LIMIT, clean, clean_block
 
 LIMIT = 1 << 20
 """Bytes that a file may have: twenty times the largest that ships."""
@@ -94,19 +94,30 @@ def _unreadable(file: File, line: int, what: str) -> File:
     return file
 
 
+def _clean(value: Any) -> bool:
+    """Whether it is a text that cleaning would not change: nearly all that a plan holds."""
+    return type(value) is str and len(value) <= LINE_LIMIT and value.isprintable()
+
+
 def _swept(value: Any, path: Keys, file: File) -> Any:
     """The value with every text cleaned; keys and numbers that nothing can mean are findings."""
     if isinstance(value, str):
+        if len(value) > BLOCK_LIMIT or max(map(len, value.split("\n"))) > LINE_LIMIT:
+            file.add(Finding(path, f"has a line of more than {LINE_LIMIT:,} characters, or {BLOCK_LIMIT:,} in all"))
         return clean_block(value).strip() if path[-1] in BLOCKS else clean(value)
     if isinstance(value, dict):
         swept = {}
         for key, below in value.items():
-            if clean(key) != key:
+            if not _clean(key):
                 file.add(Finding((*path, key), "a key holds control characters"))
+            elif _clean(below) and key not in BLOCKS:
+                swept[key] = below
             else:
                 swept[key] = _swept(below, (*path, key), file)
         return swept
     if isinstance(value, list):
+        if all(map(_clean, value)):
+            return value
         return [_swept(below, (*path, at), file) for at, below in enumerate(value)]
     if isinstance(value, float) and not math.isfinite(value):
         file.add(Finding(path, f"expected a finite number, got {value}"))

@@ -24,7 +24,6 @@ class Graph:
     """Gate -> the tasks at which it is decided."""
     waits: dict[str, set[str]] = field(init=False)
     """Task -> the tasks it waits for itself."""
-    _before: dict[str, frozenset[str]] = field(init=False, default_factory=dict)
     _others: dict[str, set[str]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -47,18 +46,17 @@ class Graph:
         """The task, and those that may be done instead of it or that it may be done instead of."""
         return {id, *self._others.get(id, ())}
 
-    def before(self, id: str) -> frozenset[str]:
-        """Every task that has started when this one may, alternatives of them included. Works on cycles too."""
-        if id not in self._before:
-            found: set[str] = set()
-            waiting = list(self.waits[id])
-            while waiting:
-                task = waiting.pop()
-                if task not in found:
-                    found.add(task)
-                    waiting += self.waits[task]
-            self._before[id] = frozenset(other for task in found for other in self.alternatives(task))
-        return self._before[id]
+    def waits_for(self, id: str, other: str) -> bool:
+        """Whether ``other``, or an alternative of it, has started when ``id`` may. Works on cycles too."""
+        found: set[str] = set()
+        waiting = [id]
+        while waiting:
+            for task in self.waits[waiting.pop()] - found:
+                if other in self.alternatives(task):
+                    return True
+                found.add(task)
+                waiting.append(task)
+        return False
 
     def cycles(self) -> list[list[str]]:
         """Each group of tasks that wait for each other, once, in the order they do."""

@@ -133,7 +133,7 @@ def _gates(plan: Plan, graph: Graph) -> Iterator[Finding]:
             place = ("gate", id, "criterion", name, "task")
             if criterion.task not in plan.task:
                 yield Finding(place, f'no task "{criterion.task}"')
-            elif deciders and criterion.task not in graph.before(deciders[0]) | {deciders[0]}:
+            elif deciders and criterion.task != deciders[0] and not graph.waits_for(deciders[0], criterion.task):
                 yield Finding(place, f"{deciders[0]}, where {id} is decided, does not wait for {criterion.task}")
 
 

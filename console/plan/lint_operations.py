@@ -111,7 +111,7 @@ def _jobs(place: Path, plan: Plan, graph: Graph, id: str, value: JobsOf) -> Iter
 
 
 def _waits(place: Path, graph: Graph, id: str, source: str) -> Iterator[Finding]:
-    if source not in graph.before(id):
+    if not graph.waits_for(id, source):
         yield Finding(place, f"{id} does not wait for {source}; name it in needs")
 
 

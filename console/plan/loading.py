@@ -13,7 +13,7 @@ from console.plan.faults import Fault, Faults, Finding
 from console.plan.faults import Path as Keys
 from console.plan.files import File, read
 from console.plan.lint import lint_plan, lint_site
-from console.plan.tables import table
+from console.plan.tables import file_table
 from console.plan.types import Phase, PhaseFile, Plan, PlanFile, Site, SiteFile
 
 __all__ = ["Fault", "Faults", "examine", "load", "load_plan", "load_site", "shipped"]
@@ -69,7 +69,7 @@ def examine(directory: Path, *, notes: bool = True) -> tuple[Plan | None, list[F
     top = read(directory / PLAN)
     if top.data is None:
         return None, top.faults
-    head = table(PlanFile, top.data, (), top.add)
+    head = file_table(PlanFile, top.data, top.add)
     parts = {phase: (read(directory / entry.file), entry) for phase, entry in _phases(head, top).items()}
     merged: dict[str, Any] = {kind: {} for kind in KINDS}
     origin: dict[Keys, File] = {}
@@ -77,7 +77,7 @@ def examine(directory: Path, *, notes: bool = True) -> tuple[Plan | None, list[F
     for phase, (file, _) in parts.items():
         if file.data is None:
             continue
-        part = table(PhaseFile, file.data, (), file.add)
+        part = file_table(PhaseFile, file.data, file.add)
         for kind in KINDS:
             for id, entry in getattr(part, kind).items():
                 if id in merged[kind]:
@@ -113,7 +113,7 @@ def _site(path: Path) -> tuple[File, Site]:
     file = read(path)
     if file.data is None:
         return file, Site(schema=1, id="", title="", host={})
-    return file, Site(**_fields(table(SiteFile, file.data, (), file.add)), digest=file.sha256)
+    return file, Site(**_fields(file_table(SiteFile, file.data, file.add)), digest=file.sha256)
 
 
 def _fields(struct: msgspec.Struct) -> dict[str, Any]:

@@ -91,6 +91,10 @@ def test_a_task_in_two_files(faults_of: Find, files: dict[str, str]) -> None:
         (b"task = 3\n", "b.toml:1: task: expected a table, got 3"),
         (b"[[task]]\ntitle = 'x'\n", "b.toml:1: task: expected a table, got a list"),
         (b"[task]\nx = 'y'\n", 'b.toml:2: task.x: expected a table, got "y"'),
+        (
+            b"[task.x]\ntitle = '" + b"x" * 5_000 + b"'\n",
+            "b.toml:2: task.x.title: has a line of more than 4,096 characters",
+        ),
         (b"[task.x]\ntitle = nan\n", "b.toml:2: task.x.title: expected a finite number, got nan"),
         (b"[task.x]\ntitle = 99999999999999999999\n", "b.toml:2: task.x.title: expected a whole number of at most 63"),
         (b"[task.x]\ntitle = 10:00:00\n", "b.toml:2: task.x.title: expected no time here; write it as text"),
@@ -207,7 +211,7 @@ def damaged(draw: st.DrawFn) -> tuple[int, bytes]:
     return which, data
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(damage=damaged())
 def test_damaged_files_give_faults_and_nothing_else(tmp_path: Path, damage: tuple[int, bytes]) -> None:
     which, data = damage
@@ -243,7 +247,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     plan=st.dictionaries(NAMES, VALUES, max_size=6),
     tasks=st.dictionaries(NAMES, st.dictionaries(NAMES, VALUES, max_size=6), max_size=4),

@@ -123,7 +123,7 @@ def test_shipped_names_what_is_missing() -> None:
 
 
 def test_loading_is_fast_enough_for_the_first_frame() -> None:
-    """At most four times what reading the TOML alone costs, in processor time: 14 ms against 8."""
+    """At most three times what reading the TOML alone costs, in processor time: 19 ms against 14."""
     plan, site = shipped("gladiator"), shipped("sites/rehearsal.toml")
     texts = [file.read_text() for file in (*plan.glob("*.toml"), site)]
     whole, bare = [], []
@@ -135,4 +135,4 @@ def test_loading_is_fast_enough_for_the_first_frame() -> None:
             tomllib.loads(text)
         whole.append(loaded - began)
         bare.append(time.process_time() - loaded)
-    assert min(whole) < 4 * min(bare), (whole, bare)
+    assert min(whole) < 3 * min(bare), (whole, bare)
