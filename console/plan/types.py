@@ -106,7 +106,7 @@ class Task(Struct, frozen=True, kw_only=True):
     record: dict[Slug, Record] = {}
     deliverable: dict[Id, str] = {}
     ours: bool = False
-    """True where the inventory has only a heading and the task's content is this project's."""
+    """True for a task that the plan does not have, or only as a heading: its content is this project's."""
 
 
 class Criterion(Struct, frozen=True, kw_only=True):
