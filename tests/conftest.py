@@ -1,4 +1,4 @@
-"""Common to all tests: the stub operations are known, here and in every process started from here."""
+"""Common to all tests: the stub operations, known here and in every process started from here, and `pty_terminal`."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ STUB = Path(__file__).parent / "stub"
 os.environ["GLADIATOR_OPERATIONS"] = "stub_operations"
 os.environ["PYTHONPATH"] = os.pathsep.join([str(STUB), *filter(None, [os.environ.get("PYTHONPATH")])])
 os.environ["GLADIATOR_OPERATOR"] = "Ada"
-sys.path.insert(0, str(STUB))
+sys.path[:0] = [str(STUB), str(Path(__file__).parent / "terminal")]
 
 
 @pytest.hookimpl(hookwrapper=True)
