@@ -266,15 +266,13 @@ def _parsed(name: str, asked: Record, text: str) -> Scalar:
     cleaned = clean(text).strip()
     if not cleaned:
         raise BadInput(f"{name}: nothing was given")
-    expect = asked.expect
-    if expect is not None and isinstance(expect.equals, bool):
+    if asked.typed_as == "text":
+        return cleaned
+    if asked.typed_as == "flag":
         try:
             return _YES_NO[cleaned.lower()]
         except KeyError:
             raise BadInput(f"{name}: {cleaned!r} is neither yes nor no") from None
-    bounds = (expect.at_least, expect.at_most, expect.above, expect.below) if expect else ()
-    if not asked.unit and all(bound is None for bound in bounds):
-        return cleaned
     plain = cleaned.replace(",", "")
     try:
         return int(plain)
