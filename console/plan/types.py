@@ -9,12 +9,16 @@ import msgspec
 from msgspec import Meta
 
 Id = Annotated[
-    str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$(?!\n)", description="an id of letters, digits, '.', '_' and '-'")
+    str,
+    Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$(?!\n)", description="an id of letters, digits, '.', '_' and '-'"),
 ]
-Slug = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_]{0,63}$(?!\n)", description="a name of small letters, digits and '_'")]
+Slug = Annotated[
+    str, Meta(pattern=r"^[a-z0-9][a-z0-9_]{0,63}$(?!\n)", description="a name of small letters, digits and '_'")
+]
 Clock = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$(?!\n)", description="a time of day, HH:MM")]
 Filename = Annotated[
-    str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,58}\.toml$(?!\n)", description="a file beside plan.toml, NAME.toml")
+    str,
+    Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,58}\.toml$(?!\n)", description="a file beside plan.toml, NAME.toml"),
 ]
 Scalar = bool | int | float | str
 Weekday = Literal["", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
