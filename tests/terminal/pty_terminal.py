@@ -142,9 +142,9 @@ class Terminal:
         """Whether the text stands on another background than its row's first cell, as under a cursor."""
         return any(cells[x].bg != cells[0].bg for x, cells in self._cells(text))
 
-    def bold(self, text: str) -> bool:
-        """Whether the text is bold, as the title of a pane that has the keys."""
-        return any(cells[x].bold for x, cells in self._cells(text))
+    def look(self, text: str) -> Char | None:
+        """The text's first cell, with its colours and style; None where the text stands nowhere."""
+        return next((cells[x] for x, cells in self._cells(text)), None)
 
     def _cells(self, text: str) -> Sequence[tuple[int, Mapping[int, Char]]]:
         """Where the text stands first: its column, and its row's cells."""

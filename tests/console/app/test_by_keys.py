@@ -82,7 +82,7 @@ def seek(terminal, task, title) -> None:
 def turn(terminal, key, pane) -> None:
     """To another pane, which has the keys once its title is bold."""
     terminal.press(key)
-    terminal.wait(lambda: terminal.bold(f"{pane} "), f"waited for {pane}")
+    terminal.wait(lambda: (cell := terminal.look(f"{pane} ")) and cell.bold, f"waited for {pane}")
 
 
 def run(terminal, task, **sets) -> None:
@@ -98,8 +98,8 @@ def run(terminal, task, **sets) -> None:
     terminal.wait_gone(f"Run {task}")
 
 
-def fill(terminal, reason) -> None:
-    """The gate's dialog up to its buttons: the reason and the gate's name."""
+def decide(terminal, outcome, reason) -> None:
+    """The gate's dialog: the reason, the gate's name, and the button, which is pressed once it has the keys."""
     terminal.press("g")
     terminal.wait_for("G1  Good enough", "95 of 100 = 95.0 %", "not proven here", "REHEARSAL")
     terminal.wait_for("GO and NO-GO are off: give a reason and type G1")
@@ -108,6 +108,13 @@ def fill(terminal, reason) -> None:
     terminal.wait_for("GO and NO-GO are off: type G1")
     terminal.type("G1")
     terminal.wait_gone("NO-GO are off")
+    for button in ("  GO  ", "  NO-GO  ")[: 1 + (outcome == "NO-GO")]:
+        before = terminal.look(button)
+        terminal.press("tab")
+        terminal.wait(lambda at=button, was=before: terminal.look(at) != was, f"waited for the keys to reach {button}")
+    terminal.press("enter")
+    terminal.wait_gone("type G1 to decide")
+    terminal.wait_for(f"G1 {outcome}")
 
 
 @pytest.mark.parametrize("size", [SMALL, WIDE], ids=["80x24", "120x40"])
@@ -120,10 +127,10 @@ def test_a_week_by_keys_alone(workspace, console, size):
     terminal.wait_for("● bring")
 
     terminal.press("down")
-    run(terminal, "count", steps=500, every=25, pause=0.01)
+    run(terminal, "count", steps=500, every=25, pause=0.02)
     terminal.wait_for("◐ count")
     turn(terminal, "l", "Log")
-    terminal.wait_for("link 25 is")
+    terminal.wait_for("link ")
     turn(terminal, "p", "Loss")
     terminal.wait_for("· loss ")
     terminal.press("q")
@@ -147,10 +154,8 @@ def test_a_week_by_keys_alone(workspace, console, size):
     turn(terminal, "escape", "Plan")
     terminal.wait_for("● talk")
 
-    fill(terminal, "holds on what it never saw")
-    terminal.press("enter", "enter")
-    terminal.wait_for("● decide Decide", "G1 GO")
-    terminal.wait_gone("type G1 to decide")
+    decide(terminal, "GO", "holds on what it never saw")
+    terminal.wait_for("● decide Decide")
     terminal.press("q")
     assert terminal.wait_end() == 0
 
@@ -179,9 +184,8 @@ def test_a_no_go_by_keys_opens_its_branch_and_keeps_the_next_phase_shut(workspac
     terminal.wait_gone("Good enough")
     assert not list((workspace / "decisions").iterdir()), "escape leaves the gate undecided"
 
-    fill(terminal, "the place is too slow")
-    terminal.press("tab", "tab", "enter")
-    terminal.wait_for("G1 NO-GO", "○ mourn Find the cause")
+    decide(terminal, "NO-GO", "the place is too slow")
+    terminal.wait_for("○ mourn Find the cause")
     assert "↳ G1 NO-GO" in terminal.row("mourn")
     assert "behind G1" in terminal.row("Two")
     assert status(workspace)["gates"]["G1"]["state"] == "no-go"
@@ -199,8 +203,7 @@ def test_what_one_console_does_the_other_shows_and_no_task_starts_twice(workspac
     there.wait_gone("Run make")
     there.wait_for("● make")
     assert [job["task"] for job in jobs(workspace)] == ["make"]
-    run_there = "○ bring"
-    there.wait_for(run_there)
+    there.wait_for("○ bring")
     there.press("down")
     run(there, "bring")
     here.wait_for("● bring")
@@ -219,8 +222,8 @@ def test_a_job_outlives_its_console(workspace, console, done, end):
     done("make", "bring")
     terminal = console(WIDE)
     seek(terminal, "count", "Count")
-    run(terminal, "count", steps=300, every=25, pause=0.01)
-    terminal.wait_for("◐ count", "link 25 is")
+    run(terminal, "count", steps=300, every=25, pause=0.02)
+    terminal.wait_for("◐ count", "link ")
     end(terminal)
     terminal.process.wait(20)
 
