@@ -9,7 +9,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.events import Resize
+from textual.events import DescendantFocus, Resize
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
@@ -202,7 +202,7 @@ class ConsoleScreen(Screen[None]):
             self._shows_hosts = pane == "hosts"
         self._arrange()
         widget = self.query_one(f"#{pane}", Widget)
-        widget.focus()
+        self.set_focus(widget)  # at once: keys may follow faster than messages
         if isinstance(widget, HostsPane):
             widget.rebuild()
         self.show_bars()
@@ -229,21 +229,23 @@ class ConsoleScreen(Screen[None]):
         self._plan.entitle_plain()
         self.turn("plan")
 
-    async def action_find(self) -> None:
-        """Asks for the text; the field is made when it is first needed."""
-        if not self.query("#find"):
-            find = Input(placeholder="find, enter; n and N go on", id="find", select_on_focus=False)
-            find.cursor_blink = False
-            await self.mount(find, before=self._strip)
-        find = self.query_one("#find", Input)
-        find.display = True
-        find.value = ""
-        find.focus()
+    def ready(self) -> None:
+        """After the first frame: makes the field for `action_find`, which has to take keys at once when it comes."""
+        find = Input(placeholder="find, enter; n and N go on", id="find", select_on_focus=False)
+        find.cursor_blink = False
+        find.display = False
+        self.mount(find, before=self._strip)
+
+    def action_find(self) -> None:
+        for find in self.query("#find").results(Input):
+            find.display = True
+            find.value = ""
+            self.set_focus(find)
 
     def _close_find(self) -> None:
         for find in self.query("#find"):
             find.display = False
-        self.query_one(f"#{self._pane}", Widget).focus()
+        self.set_focus(self.query_one(f"#{self._pane}", Widget))
 
     @on(Input.Submitted, "#find")
     def _find(self, event: Input.Submitted) -> None:
@@ -267,9 +269,9 @@ class ConsoleScreen(Screen[None]):
             self.go(id)
 
     @on(LinesView.Moved, "#plan")
-    def _moved(self, event: LinesView.Moved) -> None:
-        if isinstance(event.key, tuple) and event.key[0] == "task":
-            self.choose(event.key[1])
+    def _moved(self) -> None:
+        """First the cursor is painted, then the panes of the task on which it stands by then."""
+        self.call_after_refresh(self.under_cursor)
 
     @on(LinesView.Chosen, "#plan")
     def _chosen(self) -> None:
@@ -289,10 +291,9 @@ class ConsoleScreen(Screen[None]):
     def _acted(self, event: LinesView.Chosen) -> None:
         self.app.verbs.act(self.chosen, event.key)
 
-    def on_descendant_focus(self) -> None:
-        focused = self.focused
-        if focused is not None and focused.id in PANES and focused.id != self._pane:
-            self._pane = focused.id
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        if event.widget.id in PANES and event.widget is self.focused and event.widget.id != self._pane:
+            self._pane = event.widget.id
             self._arrange()
         self._keys.show([bars.keys(keys.footer(self))])
 

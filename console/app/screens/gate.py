@@ -59,6 +59,16 @@ class Criteria(LinesView):
         self.styles.height = len(self.lines)
 
 
+class Field(Input):
+    """Enter goes on to the next field or button, at once: a second Enter is meant for that one."""
+
+    async def action_submit(self) -> None:
+        screen = self.screen
+        if isinstance(screen, GateScreen):
+            screen.check()
+        screen.focus_next()
+
+
 class GateScreen(ModalScreen[bool]):
     """GO is off, with the reason beside it, while it may not be; NO-GO is possible once the gate is open."""
 
@@ -95,13 +105,13 @@ class GateScreen(ModalScreen[bool]):
             for criterion in self._waivable():
                 with Horizontal(classes="row"):
                     yield Static(said(f"waive {criterion.name} until"), classes="name")
-                    yield Input(placeholder="YYYY-MM-DD, or empty", id=f"until-{criterion.name}", compact=True)
+                    yield Field(placeholder="YYYY-MM-DD, or empty", id=f"until-{criterion.name}", compact=True)
             with Horizontal(classes="row"):
                 yield Static("reason", classes="name")
-                yield Input(id="reason", compact=True)
+                yield Field(id="reason", compact=True)
             with Horizontal(classes="row"):
                 yield Static(said(f"type {gate.id} to decide"), classes="name")
-                yield Input(id="name", compact=True)
+                yield Field(id="name", compact=True)
                 yield Button("GO", id="go", variant="success", compact=True, disabled=True)
                 yield Button("NO-GO", id="no-go", variant="error", compact=True, disabled=True)
             yield Static("", id="off")
@@ -110,7 +120,7 @@ class GateScreen(ModalScreen[bool]):
     def on_mount(self) -> None:
         for field in self.query(Input):
             field.cursor_blink = False
-        self._check()
+        self.check()
 
     def on_resize(self, event: Resize) -> None:
         """The table takes what the fields leave; what does not fit scrolls."""
@@ -141,9 +151,10 @@ class GateScreen(ModalScreen[bool]):
     @on(Input.Changed)
     def _changed(self) -> None:
         self._fault = ""
-        self._check()
+        self.check()
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Switches the buttons on or off, and says why they are off."""
         go, no_go = self._off()
         self.query_one("#go", Button).disabled = bool(go)
         self.query_one("#no-go", Button).disabled = bool(no_go)
@@ -155,17 +166,13 @@ class GateScreen(ModalScreen[bool]):
             told = f"GO is off: {go}" if go else ""
         self.query_one("#off", Static).update(said(told))
 
-    @on(Input.Submitted)
-    def _next(self) -> None:
-        self.focus_next()
-
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:
         reason = self.query_one("#reason", Input).value.strip()
         asked = Decision(self._gate, str(event.button.id), reason, self._until() if event.button.id == "go" else ())
         self._fault = self._decide(asked)
         if self._fault:
-            self._check()
+            self.check()
         else:
             self.dismiss(True)
 

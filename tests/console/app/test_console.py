@@ -319,7 +319,7 @@ async def test_hosts_say_why_a_reading_is_missing(recorded, console, settled):
         assert "0 %" not in pane.replace("10 %", "")
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40), (40, 10), (200, 60), (20, 5)])
+@pytest.mark.parametrize("size", [(80, 24), (200, 60), (20, 5)])
 async def test_any_size_can_be_drawn_and_changed(recorded, console, settled, size):
     app = console(recorded())
     async with app.run_test(size=size) as pilot:
@@ -327,5 +327,4 @@ async def test_any_size_can_be_drawn_and_changed(recorded, console, settled, siz
         for other in ((120, 40), (30, 8), (81, 25), (100, 30)):
             await pilot.resize_terminal(*other)
             await pilot.pause()
-            for key in ("tab", "tab", "g", "escape", "question_mark", "escape"):
-                await pilot.press(key)
+            await pilot.press("tab", "g", "escape")
