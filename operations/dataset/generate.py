@@ -143,7 +143,6 @@ def _pattern(
     user, privilege = words.users[at]
     bits, at = divmod(bits, len(words.tools))
     tool, family = words.tools[at]
-    bits, at = divmod(bits, len(language.HOSTS))
     payload = text.format(
         step=step,
         other=against,
@@ -152,7 +151,6 @@ def _pattern(
         zone=zone,
         user=user,
         tool=tool,
-        host=language.HOSTS[at],
         number=bits % language.NUMBERS,
     )
     return Pattern(

@@ -21,30 +21,29 @@ from dataclasses import dataclass
 BENIGN = "benign"
 
 STEPS: dict[str, tuple[str, ...]] = {
-    "account_takeover": ("spraying", "stuffing", "hijack", "replay", "simswap"),
-    BENIGN: ("backup", "logon", "rotation", "healthcheck", "upgrade"),
-    "command_injection": ("shellout", "subshell", "backtick", "pipechain", "evalcall"),
-    "data_exfiltration": ("siphon", "bulkcopy", "dnsdrip", "zipout", "leakpost"),
-    "flooding": ("synflood", "amplify", "slowloris", "barrage", "pingburst"),
-    "lateral_movement": ("pivot", "passhash", "sharehop", "relayhop", "sshjump"),
-    "path_traversal": ("dotdot", "climb", "rootpeek", "zipslip", "uplevel"),
-    "ransomware": ("cryptor", "locker", "notedrop", "shadowdel", "massrename"),
-    "sql_injection": ("tautology", "unionread", "stacked", "blindprobe", "quotebreak"),
-    "xss": ("scripttag", "onerror", "domsink", "iframe", "storedtag"),
+    "account_takeover": ("spraying", "stuffing", "hijack"),
+    BENIGN: ("backup", "logon", "rotation"),
+    "command_injection": ("shellout", "subshell", "backtick"),
+    "data_exfiltration": ("siphon", "bulkcopy", "dnsdrip"),
+    "flooding": ("synflood", "amplify", "slowloris"),
+    "lateral_movement": ("pivot", "passhash", "sharehop"),
+    "path_traversal": ("dotdot", "climb", "rootpeek"),
+    "ransomware": ("cryptor", "locker", "notedrop"),
+    "sql_injection": ("tautology", "unionread", "stacked"),
+    "xss": ("scripttag", "onerror", "domsink"),
 }
 """Step words of each class; the first also occurs in rot13. First letters of the classes differ, so that a model's
 tokens for them do."""
-FREQUENCIES = (8, 6, 4, 1, 1)
-"""How often a class's words occur, relative to each other: the last ones are rare."""
+FREQUENCIES = (4, 3, 2)
+"""How often a class's words occur, relative to each other."""
 BENIGN_WEIGHT, ATTACK_WEIGHT = 20, 8
 """Relative frequency of benign and of each attack type: 20 of 92, and 8 of 92."""
 HARD_PERCENT = 42
-COMBINATION_PER_MILLE = 25
-"""Share of templates kept for validation: a quarter of a validation set that is a tenth of the sample."""
+COMBINATION_PER_MILLE = 15
+"""Share of templates kept for validation: 15 % of a validation set that is a tenth of the sample."""
 
 ZONES = {"lab": 0, "office": 1, "plant": 2, "core": 3}
 USERS = {"mara": 0, "timo": 0, "ines": 0, "otto": 0, "root": 1, "admin": 1}
-HOSTS = ("web", "db", "app", "file", "mail", "dns")
 FAMILIES = {
     "amber": ("wren", "lark"),
     "basalt": ("pike", "trout"),
@@ -59,11 +58,11 @@ SEVERITIES = ("low", "medium", "high", "critical", "critical")
 NUMBERS = 1_000
 
 FRAMES = {
-    "a": "{number} {zone} {host} {user} {tool} : {body}",
-    "b": "{host} {zone} by {user} {tool} {number} : {body}",
-    "c": "{user} on {host} {tool} {zone} {number} : {body}",
-    "d": "{tool} {number} {host} {zone} by {user} : {body}",
-    "e": "{zone} {user} {tool} on {host} {number} : {body}",
+    "a": "{number} {zone} {user} {tool} : {body}",
+    "b": "{zone} {number} {user} {tool} : {body}",
+    "c": "{user} {tool} {number} {zone} : {body}",
+    "d": "{tool} {number} {user} {zone} : {body}",
+    "e": "{zone} {user} {tool} {number} : {body}",
 }
 
 
@@ -82,28 +81,25 @@ class Construct:
 
 
 CONSTRUCTS = {
-    "p1": Construct("plain", "{step}", "only"),
-    "p2": Construct("plain", "only {step}", "only"),
+    "p1": Construct("plain", "{step} was run", "only"),
+    "p2": Construct("plain", "only {step} was run", "only"),
     "p3": Construct("plain", "just {step}", "only"),
-    "o1": Construct("order", "{other} earlier and {step}", "second"),
-    "o2": Construct("order", "{step} and {other} earlier", "first"),
-    "o3": Construct("order", "{other} earlier and {step} and {other} earlier", "middle"),
-    "n1": Construct("negation", "{other} denied and {step}", "second"),
-    "n2": Construct("negation", "{step} and {other} denied", "first"),
-    "n3": Construct("negation", "{other} denied and {step} and {other} denied", "middle"),
-    "n4": Construct("negation", "only {other} denied", "nowhere", nothing=True),
-    "c1": Construct("context", "{other} rehearsed and {step}", "second"),
-    "c2": Construct("context", "{step} and {other} rehearsed", "first"),
-    "c3": Construct("context", "{other} rehearsed and {step} and {other} rehearsed", "middle"),
-    "c4": Construct("context", "only {other} rehearsed", "nowhere", nothing=True),
+    "o1": Construct("order", "{other} was earlier and {step} was run", "second"),
+    "o2": Construct("order", "{step} was run and {other} was earlier", "first"),
+    "n1": Construct("negation", "{other} was denied and {step} was run", "second"),
+    "n2": Construct("negation", "{step} was run and {other} was denied", "first"),
+    "n3": Construct("negation", "only {other} was denied", "nowhere", nothing=True),
+    "c1": Construct("context", "{other} was rehearsed and {step} was run", "second"),
+    "c2": Construct("context", "{step} was run and {other} was rehearsed", "first"),
+    "c3": Construct("context", "only {other} was rehearsed", "nowhere", nothing=True),
     "k1": Construct("encoding", "only {coded}", "only"),
-    "k2": Construct("encoding", "{other} escaped and {coded}", "second"),
-    "k3": Construct("encoding", "{coded} and {other} escaped", "first"),
-    "k4": Construct("encoding", "{step} and {decoy} escaped", "first"),
+    "k2": Construct("encoding", "{other} was escaped and {coded} was run", "second"),
+    "k3": Construct("encoding", "{coded} was run and {other} was escaped", "first"),
+    "k4": Construct("encoding", "{step} was run and {decoy} was escaped", "first"),
 }
 KINDS = ("order", "negation", "context", "encoding")
 COMBINATIONS = frozenset(
-    {"a-o2", "a-n3", "b-c1", "b-k3", "c-o1", "c-c2", "d-n1", "d-k2", "d-c3", "e-o3", "e-n2", "e-k4"}
+    {"a-o2", "a-n1", "b-c1", "b-k3", "c-o1", "c-c2", "d-n1", "d-k2", "d-c1", "e-o2", "e-n2", "e-k4"}
 )
 """Templates, each a frame with a construct, that no training row may have; training has every frame and construct."""
 
