@@ -87,7 +87,6 @@ class ConsoleApp(App[None]):
         """What the first frame does not wait for."""
         gc.enable()
         gc.freeze()
-        self.console_screen.ready()
         self._asks = True
         self.set_timer(0.5, self._show_hosts)
         self.later(self._load_plotting())

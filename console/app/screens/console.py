@@ -66,8 +66,11 @@ class ConsoleScreen(Screen[None]):
         self._left = Vertical(self._plan, self._needs, id="left")
         self._right = Vertical(self._task_pane, self._loss, self._log_pane, self._hosts, id="right")
         self._arrange()
+        find = Input(placeholder="find, enter; n and N go on", id="find", select_on_focus=False)
+        find.cursor_blink = find.display = False
         yield self._header
         yield Horizontal(self._left, self._right, id="body")
+        yield find
         yield self._strip
         yield self._keys
 
@@ -228,13 +231,6 @@ class ConsoleScreen(Screen[None]):
         self._finding = ""
         self._plan.entitle_plain()
         self.turn("plan")
-
-    def ready(self) -> None:
-        """After the first frame: makes the field for `action_find`, which has to take keys at once when it comes."""
-        find = Input(placeholder="find, enter; n and N go on", id="find", select_on_focus=False)
-        find.cursor_blink = False
-        find.display = False
-        self.mount(find, before=self._strip)
 
     def action_find(self) -> None:
         for find in self.query("#find").results(Input):

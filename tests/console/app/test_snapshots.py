@@ -1,4 +1,4 @@
-"""How the screens look, to the cell: the plan, a training, a gate, the branch of a NO-GO, in both sizes and few colours.
+"""How the screens look, to the cell: plan, training, gate, the branch of a NO-GO, in both sizes and in few colours.
 
 Accept a wanted change with ``pytest tests/console/app/test_snapshots.py --snapshot-update`` and look at each picture.
 """
