@@ -11,10 +11,10 @@ from operations.dataset import language
 Rival: TypeAlias = Callable[[Sequence[str]], list[str]]
 """Labels for payloads."""
 
-FEATURES = 200_000
+FEATURES = 50_000
 """n-grams kept at most, the most frequent."""
 INVERSE_REGULARISATION = 10.0
-ITERATIONS = 300
+ITERATIONS = 60
 
 
 def majority(labels: Sequence[str]) -> Rival:

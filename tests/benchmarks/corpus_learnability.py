@@ -102,6 +102,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=5e-3)
     parser.add_argument("--schedule", default="cosine")
     parser.add_argument("--warmup", type=int, default=10)
+    parser.add_argument("--decay", type=float, default=0.1)
     parser.add_argument("--heads", type=int, default=2)
     parser.add_argument("--vocabulary", type=int, default=600)
     given = parser.parse_args()
@@ -121,12 +122,12 @@ def main() -> None:
             training = rows(bench, split["train"])
             unseen = fresh(bench, seed + 1_000, training)
             _, base = bench.run(
-                "model.base", source=store["patterns"], seed=seed, heads=given.heads, vocabulary=given.vocabulary
+                "model.base", source=split["train"], seed=seed, heads=given.heads, vocabulary=given.vocabulary
             )
             _, setting = bench.run(
                 "model.configure", model=base["model"], train=split["train"], method="full", learning_rate=given.rate,
                 steps=given.steps, save_every=given.steps, resume_every=given.steps, length=48, seed=seed,
-                schedule=given.schedule, warmup=given.warmup,
+                schedule=given.schedule, warmup=given.warmup, weight_decay=given.decay,
             )  # fmt: skip
             began = time.perf_counter()
             trained, tuned = bench.run(
