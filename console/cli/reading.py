@@ -23,10 +23,7 @@ def status_(arguments: argparse.Namespace) -> int:
 
 def timeline_(arguments: argparse.Namespace) -> int:
     """Prints every task's times, the slip, and what the end hangs on."""
-    from console.conductor.timeline import timeline
-
-    verbs = conductor(arguments)
-    found = timeline(verbs.workspace.scene(), datetime.datetime.now(datetime.UTC))
+    found = conductor(arguments).timeline()
     print(f"{'task':10}{'planned end':18}{'ended or expected':20}{'slip':>12}  state (times in UTC)")
     for times in found.times.values():
         end = times.ended or times.expected_end

@@ -16,13 +16,13 @@ from console.conductor.view import (
     DeliverableView,
     GateView,
     JobView,
+    Later,
     NoteView,
     TaskView,
     View,
 )
 from console.journal.entries import Noted
 from console.journal.fold import Job, Remark
-from operations import registry
 
 _PRESSING = {"failed": 0, "lost": 1, "gate": 2, "stale": 3, "running": 4}
 
@@ -55,7 +55,6 @@ def task_view(scene: Scene, id: str) -> TaskView:
     """One task in its current round, with the attempts of all rounds."""
     task = scene.task(id)
     state, why = task_state(scene, id)
-    operation = registry.find(task.operation) if task.operation in registry.names() else None
     jobs = [_job(job) for (name, _), run in sorted(scene.state.runs.items()) if name == id for job in run]
     return TaskView(
         id=id,
@@ -73,10 +72,9 @@ def task_view(scene: Scene, id: str) -> TaskView:
         jobs=tuple(jobs),
         records=tuple(record(scene, id, slug) for slug in task.record),
         deliverables=tuple(_deliverable(scene, id, d, text) for d, text in task.deliverable.items()),
-        parameters=parameters(scene, id),
+        parameters=Later(lambda: parameters(scene, id)),
         contingencies=tuple(c for c, contingency in scene.plan.contingency.items() if id in contingency.task),
         notes=tuple(_note(remark) for remark in scene.state.notes.get(id, ())),
-        resumable=operation is not None and operation.resumable,
     )
 
 

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import math
 import os
 import pwd
 import shlex
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from console.conductor import attachments, deciding
-from console.conductor.bind import Wish
 from console.conductor.compose import may_tick
 from console.conductor.errors import BadInput, Refused
 from console.conductor.ready import task_state
-from console.conductor.retest import open_round
-from console.conductor.runs import Runs
 from console.conductor.scene import Scene
 from console.conductor.view import JobView
 from console.conductor.workspace import Workspace
-from console.hosts.hosts import Hosts
 from console.journal.entries import (
     AnyEntry,
     Attached,
@@ -38,6 +35,11 @@ from console.journal.store import Build
 from console.plan.types import Record, Task
 from console.text import clean, clean_block
 
+if TYPE_CHECKING:  # what only acts need is imported when they act: the first frame does not wait for it
+    from console.conductor.runs import Runs
+    from console.conductor.timeline import Timeline
+    from console.hosts.hosts import Hosts
+
 _YES_NO = {"yes": True, "true": True, "y": True, "no": False, "false": False, "n": False}
 _NO_NAME = "no name, no write: set GLADIATOR_OPERATOR or give --operator NAME"
 
@@ -48,13 +50,27 @@ class Conductor:
     def __init__(self, workspace: Workspace, operator: str) -> None:
         self.workspace = workspace
         self.operator = clean(operator).strip()
-        self.hosts = Hosts(workspace.site, workspace.path)
-        self.runs = Runs(workspace, self.hosts)
+
+    @functools.cached_property
+    def hosts(self) -> Hosts:
+        """The site's hosts; none is asked before it is needed."""
+        from console.hosts.hosts import Hosts
+
+        return Hosts(self.workspace.site, self.workspace.path)
+
+    @functools.cached_property
+    def runs(self) -> Runs:
+        """The workspace's jobs as this console sees to them."""
+        from console.conductor.runs import Runs
+
+        return Runs(self.workspace, self.hosts)
 
     async def start(
         self, task: str, sets: Mapping[str, object] | None = None, *, again: bool = False, fresh: bool = False
     ) -> list[str]:
         """Starts the task's operation; returns job ids, one a role. Continues an interrupted attempt unless fresh."""
+        from console.conductor.bind import Wish
+
         return await self.runs.start(self._name(), task, Wish(sets or {}, again, fresh))
 
     async def stop(self, task: str) -> list[str]:
@@ -112,6 +128,8 @@ class Conductor:
 
     def attach(self, task: str, path: Path) -> str:
         """Lays a copy of a file beside a task; returns its path in the workspace."""
+        from console.conductor import attachments
+
         self._task(self.workspace.scene(), task)
         self._name()
         kept = attachments.keep(self.workspace.path, path)
@@ -170,6 +188,8 @@ class Conductor:
         by_rule: bool = False,
     ) -> str:
         """Records GO or NO-GO with the evidence as it stands; returns the decision's file name."""
+        from console.conductor import deciding
+
         decision = deciding.Ask(gate, outcome, clean(reason).strip(), tuple(waivers), again, by_rule)
         return deciding.decide(self.workspace, self._name(), decision)
 
@@ -179,6 +199,8 @@ class Conductor:
 
     def retest(self, gate: str, option: str, sets: Mapping[str, Mapping[str, object]] | None = None) -> RoundOpened:
         """Opens a new round for a gate that retests a NO-GO, with a corrective option; the old round stays."""
+        from console.conductor.retest import open_round
+
         opened: list[RoundOpened] = []
 
         def build(state: State) -> list[tuple[str | None, AnyEntry]]:
@@ -187,6 +209,12 @@ class Conductor:
 
         self._append(build)
         return opened[0]
+
+    def timeline(self) -> Timeline:
+        """Planned and actual times of all tasks, and the expected end, as of now."""
+        from console.conductor.timeline import timeline
+
+        return timeline(self.workspace.scene(), datetime.datetime.now(datetime.UTC))
 
     def command(self, task: str, sets: Mapping[str, object] | None = None) -> str:
         """The shell command that does what the app would do; empty for a task without an operation."""
@@ -217,7 +245,8 @@ class Conductor:
 
     async def close(self) -> None:
         """Lets go of hosts and journal; jobs go on."""
-        await self.hosts.close()
+        if "hosts" in self.__dict__:
+            await self.hosts.close()
         self.workspace.close()
 
     def _append(self, build: Build) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from console.plan.types import Plan, Site
+from operations import registry
 from operations.contract import Value
 
 TaskState = Literal["locked", "ready", "running", "done", "failed", "lost", "skipped"]
@@ -108,6 +109,25 @@ class ParameterView:
     takes: Literal["artefact", "jobs", "value"]
 
 
+class Later(Sequence[ParameterView]):
+    """A task's parameters, found when someone looks: to know them takes the operation's module."""
+
+    def __init__(self, find: Callable[[], Sequence[ParameterView]]) -> None:
+        self._find = find
+        self._found: Sequence[ParameterView] | None = None
+
+    def _all(self) -> Sequence[ParameterView]:
+        if self._found is None:
+            self._found = self._find()
+        return self._found
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._all()[place]
+
+
 @dataclass(frozen=True, slots=True)
 class TaskView:
     """One task in its current round."""
@@ -130,10 +150,14 @@ class TaskView:
     """All attempts of all rounds, oldest first."""
     records: tuple[RecordView, ...]
     deliverables: tuple[DeliverableView, ...]
-    parameters: tuple[ParameterView, ...]
+    parameters: Sequence[ParameterView]
     contingencies: tuple[str, ...]
     notes: tuple[NoteView, ...] = ()
-    resumable: bool = False
+
+    @property
+    def resumable(self) -> bool:
+        """Whether an interrupted attempt of it can be continued."""
+        return self.operation in registry.names() and registry.find(self.operation).resumable
 
     @property
     def job(self) -> JobView | None:

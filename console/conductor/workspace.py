@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime
 import os
+import secrets
 import shutil
-import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from console.journal import decisions
 from console.journal.entries import AnyEntry, Created, PlanAdopted
 from console.journal.fold import State
 from console.journal.store import Journal, JournalError
-from console.plan.loading import Faults, load
+from console.plan.loading import Faults, load, reload
 from console.plan.types import Plan, Site
 from operations.files import fsync_directory, write_atomic
 
@@ -53,14 +54,13 @@ class Workspace:
         )
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.new."))
+            temporary = _beside(path)
             try:
                 _copy_plan(plan, temporary / "plan")
                 _copy_plan(plan, _adopted(temporary, loaded.digest))
                 shutil.copyfile(site, temporary / "site.toml")
                 (temporary / "decisions").mkdir()
                 Journal.create(temporary / JOURNAL, created, operator).close()
-                temporary.chmod(0o755)
                 os.rename(temporary, path)  # noqa: PTH104 - unlike Path.rename, takes an empty directory's place by intent
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
@@ -78,7 +78,7 @@ class Workspace:
             journal = Journal.open(path / JOURNAL)
         except JournalError as error:
             raise Unusable(str(error)) from error
-        plan, site = _load(_adopted(path, journal.state.plan_digest), path / "site.toml")
+        plan, site = _load(_adopted(path, journal.state.plan_digest), path / "site.toml", reload)
         created = journal.state.created
         if created is None:
             raise Unusable(f"{path / JOURNAL}: has no first row")
@@ -103,7 +103,7 @@ class Workspace:
             self.journal.refresh()
         state = self.journal.state
         if state.plan_digest != self.plan.digest:
-            self.plan, _ = _load(_adopted(self.path, state.plan_digest), self.path / "site.toml")
+            self.plan, _ = _load(_adopted(self.path, state.plan_digest), self.path / "site.toml", reload)
         if self._scene is None or self._scene.sequence != state.sequence or self._scene.state is not state:
             self._scene = self.scene_of(state)
         return self._scene
@@ -152,10 +152,10 @@ def today() -> datetime.date:
     return datetime.datetime.now(datetime.UTC).date()
 
 
-def _load(plan: Path, site: Path) -> tuple[Plan, Site]:
+def _load(plan: Path, site: Path, read: Callable[[Path, Path], tuple[Plan, Site]] = load) -> tuple[Plan, Site]:
     """Both, fitting each other, or Unusable with the faults of both."""
     try:
-        return load(plan, site)
+        return read(plan, site)
     except Faults as faults:
         raise Unusable(*(str(fault) for fault in faults.faults)) from faults
 
@@ -168,11 +168,17 @@ def _adopted(path: Path, digest: str) -> Path:
 def _copy_plan(plan: Path, target: Path) -> None:
     """Copies a plan's files to a directory that appears whole."""
     target.parent.mkdir(exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=".new."))
+    temporary = _beside(target)
     for name, data in _files(plan).items():
         write_atomic(temporary / name, data)
-    temporary.chmod(0o755)
     temporary.rename(target)
+
+
+def _beside(path: Path) -> Path:
+    """A new, empty directory to be renamed to ``path``."""
+    made = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+    made.mkdir()
+    return made
 
 
 def _files(plan: Path) -> dict[str, bytes]:

@@ -12,11 +12,10 @@ import console
 from console.plan.faults import Fault, Faults, Finding
 from console.plan.faults import Path as Keys
 from console.plan.files import File, read
-from console.plan.lint import lint_plan, lint_site
 from console.plan.tables import file_table
 from console.plan.types import Phase, PhaseFile, Plan, PlanFile, Site, SiteFile
 
-__all__ = ["Fault", "Faults", "examine", "load", "load_plan", "load_site", "shipped"]
+__all__ = ["Fault", "Faults", "examine", "load", "load_plan", "load_site", "reload", "shipped"]
 
 PLAN = "plan.toml"
 KINDS = ("day", "task", "gate", "contingency")
@@ -44,6 +43,8 @@ def load_plan(directory: Path) -> Plan:
 
 def load_site(file: Path) -> Site:
     """The site, not yet held against a plan. Raises Faults with all that keeps it from being used."""
+    from console.plan.lint import lint_site
+
     found, site = _site(file)
     for finding in lint_site(site):
         found.judge(finding)
@@ -52,11 +53,24 @@ def load_site(file: Path) -> Site:
 
 def load(directory: Path, file: Path) -> tuple[Plan, Site]:
     """Plan and site that fit each other. Raises Faults with those of both, and of the site's against the plan."""
+    from console.plan.lint import lint_site
+
     plan, faults = examine(directory, notes=False)
     found, site = _site(file)
     for finding in lint_site(site, plan):
         found.judge(finding)
     faults = [*faults, *found.faults]
+    return _sound(plan, faults), _sound(site, faults)
+
+
+def reload(directory: Path, file: Path) -> tuple[Plan, Site]:
+    """Plan and site as `load` once gave them and a digest has pinned them since: read, and not examined again.
+
+    Raises Faults if they can't even be read.
+    """
+    plan, files, _ = _merged(directory)
+    found, site = _site(file)
+    faults = [fault for one in (*files, found) for fault in one.faults]
     return _sound(plan, faults), _sound(site, faults)
 
 
@@ -66,9 +80,21 @@ def examine(directory: Path, *, notes: bool = True) -> tuple[Plan | None, list[F
     The plan is None where a whole file or table of it can't be read; what hangs on that is not worth a fault for each
     reference to it.
     """
+    plan, files, origin = _merged(directory)
+    if plan is not None:
+        from console.plan.lint import lint_plan
+
+        for finding in lint_plan(plan):
+            if notes or not finding.note:
+                origin.get(finding.path[:2], files[0]).judge(finding)
+    return plan, sorted(fault for file in files for fault in file.faults)
+
+
+def _merged(directory: Path) -> tuple[Plan | None, list[File], dict[Keys, File]]:
+    """The plan of all its files, unless a whole file or table can't be read; the files; and which holds which entry."""
     top = read(directory / PLAN)
     if top.data is None:
-        return None, top.faults
+        return None, [top], {}
     head = file_table(PlanFile, top.data, top.add)
     parts = {phase: (read(directory / entry.file), entry) for phase, entry in _phases(head, top).items()}
     merged: dict[str, Any] = {kind: {} for kind in KINDS}
@@ -90,10 +116,7 @@ def examine(directory: Path, *, notes: bool = True) -> tuple[Plan | None, list[F
     files = [top, *(file for file, _ in parts.values())]
     plan = Plan(**_fields(head), **merged, task_phase=task_phase, digest=_digest(files))
     whole = all(file.data is not None and not _HOLDS.intersection(file.malformed) for file in files)
-    for finding in lint_plan(plan) if whole else ():
-        if notes or not finding.note:
-            origin.get(finding.path[:2], top).judge(finding)
-    return plan if whole else None, sorted(fault for file in files for fault in file.faults)
+    return plan if whole else None, files, origin
 
 
 def _phases(head: PlanFile, top: File) -> dict[str, Phase]:
