@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+
+from msgspec.structs import asdict
 
 from console.conductor import wording
 from console.conductor.view import GateView, RecordView, TaskView, View

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
 
 from console.plan.types import Plan, Site
 from operations import registry
@@ -14,8 +16,7 @@ TaskState = Literal["locked", "ready", "running", "done", "failed", "lost", "ski
 GateState = Literal["closed", "ready", "go", "no-go", "passed-over"]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """One row of a series record."""
 
     step: int
@@ -23,8 +24,7 @@ class Row:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RecordView:
+class RecordView(Struct, frozen=True):
     """A value, or series of values, that the plan asks for."""
 
     slug: str
@@ -48,8 +48,7 @@ class RecordView:
     """For a series; then ``value`` is the last row's."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeliverableView:
+class DeliverableView(Struct, frozen=True):
     """A box that a person ticks once there is something to tick."""
 
     id: str
@@ -60,8 +59,7 @@ class DeliverableView:
     why_not: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class NoteView:
+class NoteView(Struct, frozen=True):
     """What a person noted on a task, or a file laid beside it."""
 
     text: str
@@ -73,8 +71,7 @@ class NoteView:
     size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class JobView:
+class JobView(Struct, frozen=True):
     """One attempt. ``state`` is running until its end is in the journal."""
 
     id: str
@@ -90,13 +87,12 @@ class JobView:
     finished: str = ""
     reason: str = ""
     continues: str = ""
-    parameters: Mapping[str, object] = field(default_factory=dict)
+    parameters: Mapping[str, object] = msgspec.field(default_factory=dict)
     inputs: tuple[tuple[str, str, str, str], ...] = ()
     """(task, artefact, job, sha256) of each artefact it took."""
 
 
-@dataclass(frozen=True, slots=True)
-class ParameterView:
+class ParameterView(Struct, frozen=True):
     """One parameter as bound now: its value, what the plan says where that differs, and where the value comes from."""
 
     name: str
@@ -128,8 +124,7 @@ class Later(Sequence[ParameterView]):
         return self._all()[place]
 
 
-@dataclass(frozen=True, slots=True)
-class TaskView:
+class TaskView(Struct, frozen=True):
     """One task in its current round."""
 
     id: str
@@ -165,8 +160,7 @@ class TaskView:
         return next((j for j in reversed(self.jobs) if j.round == self.round), None)
 
 
-@dataclass(frozen=True, slots=True)
-class CriterionView:
+class CriterionView(Struct, frozen=True):
     """One rule of a gate with what the evidence says of it."""
 
     name: str
@@ -203,8 +197,7 @@ class CriterionView:
     ours: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class DecisionView:
+class DecisionView(Struct, frozen=True):
     """The decision in force at a gate."""
 
     gate: str
@@ -220,8 +213,7 @@ class DecisionView:
     waivers: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class GateView:
+class GateView(Struct, frozen=True):
     """One gate as it stands."""
 
     id: str
@@ -242,8 +234,7 @@ class GateView:
     """Tasks that the decision, or each outcome, opens or has opened."""
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Struct, frozen=True):
     """Everything on the screen at one moment, apart from logs, curves and readings."""
 
     plan: Plan

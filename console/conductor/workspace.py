@@ -7,8 +7,9 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from console.conductor.compose import view
 from console.conductor.errors import Refused, Unusable

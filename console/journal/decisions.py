@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tomllib
 from pathlib import Path
 
 import msgspec
+import tomli
 import tomli_w
 
 from console.journal import signing
@@ -84,8 +84,8 @@ def publish(directory: Path, file: str, sha256: str) -> None:
 
 
 def read(path: Path) -> Decision:
-    """Raises OSError, tomllib.TOMLDecodeError, msgspec.ValidationError."""
-    return msgspec.convert(tomllib.loads(path.read_text("utf-8")), Decision)
+    """Raises OSError, tomli.TOMLDecodeError, msgspec.ValidationError."""
+    return msgspec.convert(tomli.loads(path.read_text("utf-8")), Decision)
 
 
 def uid() -> int:

@@ -6,10 +6,11 @@ import datetime
 import functools
 import hashlib
 import math
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import tomli
 
 from console.plan.faults import Fault, Finding, dotted
 from console.plan.faults import Path as Keys
@@ -79,7 +80,7 @@ def read(path: Path) -> File:
         return _unreadable(file, 1, "is empty")
     file.text = text.replace("\r\n", "\n")
     try:
-        data = tomllib.loads(text)
+        data = tomli.loads(text)
         file.data = _swept(data, (), file)
     except RecursionError:
         return _unreadable(file, 1, _NESTED)

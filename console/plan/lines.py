@@ -1,4 +1,4 @@
-"""Where keys stand in a TOML file: `tomllib` tells lines of syntax errors only.
+"""Where keys stand in a TOML file: `tomli` tells lines of syntax errors only.
 
 Looked up once something is wrong, so that a sound plan never pays for it.
 """
@@ -6,7 +6,8 @@ Looked up once something is wrong, so that a sound plan never pays for it.
 from __future__ import annotations
 
 import re
-import tomllib
+
+import tomli
 
 from console.plan.faults import Path
 
@@ -22,7 +23,7 @@ _ENDED = re.compile(r"at line (\d+)")
 
 
 def error_line(error: ValueError, text: str) -> int:
-    """The line that a ``tomllib`` error names, from 1."""
+    """The line that a ``tomli`` error names, from 1."""
     found = _ENDED.search(str(error))
     return int(found[1]) if found else text.count("\n") + (not text.endswith("\n"))
 
@@ -35,7 +36,7 @@ def locate(lines: dict[Path, int], path: Path) -> int:
 
 
 def lines_of(text: str) -> dict[Path, int]:
-    """Line, from 1, of every table and key of a text that ``tomllib`` has read; inline tables' keys are left out."""
+    """Line, from 1, of every table and key of a text that ``tomli`` has read; inline tables' keys are left out."""
     found: dict[Path, int] = {}
     table: Path = ()
     line, depth = 1, 0
@@ -73,4 +74,4 @@ def _note(found: dict[Path, int], path: Path, line: int, known: int) -> None:
 
 
 def _key(quoted: str) -> str:
-    return str(tomllib.loads(f"k = {quoted}")["k"])
+    return str(tomli.loads(f"k = {quoted}")["k"])

@@ -2,9 +2,9 @@
 
 import datetime
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from console.journal.entries import RecordTyped, Row
 

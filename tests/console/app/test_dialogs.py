@@ -1,8 +1,8 @@
 """Acting: dialogs ask what is missing, the conductor decides, refusals are said and nothing is written."""
 
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 WIDE = (120, 40)
 

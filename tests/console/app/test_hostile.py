@@ -1,9 +1,9 @@
 """Text from elsewhere through every place that shows text: nothing of it reaches the terminal, nothing is markup."""
 
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from console.conductor.view import DeliverableView, JobView, ParameterView, RecordView, Row
 from console.journal import entries
