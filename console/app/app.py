@@ -53,7 +53,7 @@ class ConsoleApp(App[None]):
         self.verbs = Verbs(self)
         self._background: set[asyncio.Task[Any]] = set()
         self._minute = ""
-        self._listening = Listening(service.hosts)
+        self._listening = Listening(service)
         self._asks = False
         self.plotting = False
         if "TEXTUAL_THEME" not in environ:

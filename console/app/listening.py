@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 
 from console.app.draw.hosts import Heard
-from console.app.service import Hosts
+from console.app.service import Service
 
 SHOWN = 240
 """Readings that a sparkline looks at."""
@@ -15,8 +15,8 @@ SHOWN = 240
 class Listening:
     """Asks the hosts for readings from the first `heard` on."""
 
-    def __init__(self, hosts: Hosts) -> None:
-        self._hosts = hosts
+    def __init__(self, service: Service) -> None:
+        self._service = service
         self._last: dict[str, tuple[float, float]] = {}
 
     def heard(self, ids: Iterable[str]) -> dict[str, Heard]:
@@ -24,8 +24,8 @@ class Listening:
         return {id: self._one(id) for id in ids}
 
     def _one(self, id: str) -> Heard:
-        readings = self._hosts.readings(id)[-SHOWN:]
-        state = str(self._hosts.state(id))
+        readings = self._service.hosts.readings(id)[-SHOWN:]
+        state = str(self._service.hosts.state(id))
         if not readings:
             return Heard(state)
         told, came = self._last.get(id, (0.0, 0.0))
