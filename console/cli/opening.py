@@ -53,7 +53,7 @@ def init_(arguments: argparse.Namespace) -> int:
 
 
 def open_(arguments: argparse.Namespace) -> int:
-    """Opens the app; without a workspace, on a rehearsal that is made if it is not there."""
+    """Opens the app; without a workspace, on a rehearsal that is made if it is not there. Raises what ended the app."""
     if arguments.workspace is None:
         arguments.workspace = rehearsal_workspace()
         if not (arguments.workspace / JOURNAL).exists():
@@ -63,5 +63,8 @@ def open_(arguments: argparse.Namespace) -> int:
     verbs = conductor(arguments)
     if arguments.read_only:
         verbs.operator = ""
-    ConsoleApp(verbs).run()
-    return 0
+    app = ConsoleApp(verbs)
+    app.run()
+    if app.fault is not None:
+        raise app.fault
+    return 2 if app.return_code else 0
