@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from rich.text import Text
 from textual.app import App
+from textual.events import Event, Key, Paste
 from textual.screen import Screen
 
 from console.app import glyphs
@@ -21,6 +22,7 @@ from console.app.feeds import Feeds
 from console.app.listening import Listening
 from console.app.screens.console import ConsoleScreen
 from console.app.service import Service
+from console.app.typing_ahead import PATIENCE, TypingAhead
 from console.app.verbs import Verbs
 from console.conductor.view import View
 from console.text import clean
@@ -54,6 +56,7 @@ class ConsoleApp(App[None]):
         self._background: set[asyncio.Task[Any]] = set()
         self._minute = ""
         self._listening = Listening(service)
+        self._typing = TypingAhead(self, super().on_event)
         self._asks = False
         self.plotting = False
         if "TEXTUAL_THEME" not in environ:
@@ -77,10 +80,18 @@ class ConsoleApp(App[None]):
         """What the hosts said lately; nobody is asked before the first frame stands."""
         return self._listening.heard(self.view.site.host) if self._asks else {}
 
+    async def on_event(self, event: Event) -> None:
+        """Keys that come in a burst wait for each other."""
+        if isinstance(event, Key | Paste) and not event.is_forwarded:
+            await self._typing.take(event)
+        else:
+            await super().on_event(event)
+
     def on_mount(self) -> None:
         self.set_interval(POLL, self.look)
         self.set_interval(FEED, self.feed)
         self.set_interval(READINGS, self._show_hosts)
+        self.set_interval(PATIENCE, self._typing.go_on)
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
@@ -172,6 +183,15 @@ class ConsoleApp(App[None]):
         running = [job for task in self.view.tasks.values() for job in task.jobs if job.state == "running"]
         said = [f"{job.task} goes on: job {job.id} on {job.host}" for job in running]
         self.exit(message=Text("\n".join(map(clean, said))) if said else None)
+
+    def _fatal_error(self) -> None:
+        """The app ends; whoever opened it says why, once the terminal is as it was."""
+        self._close_messages_no_wait()
+
+    @property
+    def fault(self) -> Exception | None:
+        """What ended the app; None while nothing did, or after it was left."""
+        return self._exception
 
     async def on_unmount(self) -> None:
         for task in self._background:

@@ -39,6 +39,7 @@ class RunScreen(ModalScreen[list[str]]):
     def __init__(self, task: TaskView) -> None:
         super().__init__()
         self._for = task
+        self._starting = False
         self._fields = {f"p{place}": parameter for place, parameter in enumerate(task.parameters)}
 
     def compose(self) -> ComposeResult:
@@ -100,8 +101,14 @@ class RunScreen(ModalScreen[list[str]]):
     def _asked(self) -> None:
         self.action_start()
 
-    @work(exclusive=True, exit_on_error=False)
-    async def action_start(self) -> None:
+    def action_start(self) -> None:
+        """Starts it, once: while that goes on, asking again changes nothing."""
+        if not self._starting:
+            self._starting = True
+            self._start()
+
+    @work(exit_on_error=False)
+    async def _start(self) -> None:
         resume = self.query("#resume")
         fresh = bool(resume) and not resume.first(Checkbox).value
         try:
@@ -109,6 +116,8 @@ class RunScreen(ModalScreen[list[str]]):
         except Refused as refused:
             self._show(str(refused))
             return
+        finally:
+            self._starting = False
         self.dismiss(ids)
 
     def _show(self, refused: str) -> None:

@@ -1,6 +1,5 @@
 """Acting: dialogs ask what is missing, the conductor decides, refusals are said and nothing is written."""
 
-
 import pytest
 from msgspec.structs import replace
 
