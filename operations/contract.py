@@ -10,7 +10,6 @@ from __future__ import annotations
 import enum
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -63,8 +62,7 @@ class Kind(enum.StrEnum):
     DIGEST = "digest"
 
 
-@dataclass(frozen=True, slots=True)
-class Measure:
+class Measure(msgspec.Struct, frozen=True):
     """A named value that an operation reports; a series reports it once a row, told apart by ``step``."""
 
     name: str
@@ -74,8 +72,7 @@ class Measure:
     series: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(msgspec.Struct, frozen=True):
     """An artefact that an operation makes; ``many`` when it makes it again and again, told apart by ``step``."""
 
     name: str
@@ -143,8 +140,7 @@ class Context(Protocol):
         """Say that the job ends before its work is done, because it was asked to; its run can be continued."""
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(msgspec.Struct, frozen=True):
     """One thing the program can do on a host."""
 
     name: str
@@ -156,7 +152,7 @@ class Operation:
     uses: Uses = None
     resumable: bool = False
     roles: tuple[str, ...] = ("",)
-    """Two-host operations name their roles, the one that listens first; ``run`` finds its own in ``parameters.role``."""
+    """Two-host operations name their roles, the one that listens first; ``run`` finds its own in its parameters."""
 
     def measure(self, name: str) -> Measure | None:
         return next((m for m in self.measures if m.name == name), None)
@@ -165,8 +161,7 @@ class Operation:
         return next((o for o in self.outputs if o.name == name), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(msgspec.Struct, frozen=True):
     """One parameter of an operation as forms, lint and ``describe`` show it."""
 
     name: str

@@ -1,4 +1,4 @@
-"""What a job says, one JSON object a line in ``events.jsonl``; that file is the whole protocol between host and console.
+"""What a job says, one JSON object a line in ``events.jsonl``; that file is the whole protocol from host to console.
 
 Every event has ``type`` and ``t`` (seconds since 1970, UTC). A number that is not finite is ``value: null`` with
 ``nonfinite`` set, so that a NaN is never mistaken for a hole.
@@ -28,17 +28,23 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_
 
 
 class Log(_Event, frozen=True, kw_only=True, tag="log"):
+    """A line of text."""
+
     text: str
     level: Level = "info"
 
 
 class Progress(_Event, frozen=True, kw_only=True, tag="progress"):
+    """How much of the work is done."""
+
     done: int
     total: int
     unit: str
 
 
 class Metric(_Event, frozen=True, kw_only=True, tag="metric"):
+    """One point of a curve."""
+
     name: str
     step: int
     value: float | None
@@ -46,6 +52,8 @@ class Metric(_Event, frozen=True, kw_only=True, tag="metric"):
 
 
 class Measured(_Event, frozen=True, kw_only=True, tag="measure"):
+    """A measure, or one row of a series."""
+
     name: str
     value: bool | int | float | str | dict[str, int | float | None] | None
     unit: str = ""
@@ -57,6 +65,8 @@ class Measured(_Event, frozen=True, kw_only=True, tag="measure"):
 
 
 class Made(_Event, frozen=True, kw_only=True, tag="artefact"):
+    """A finished artefact."""
+
     name: str
     path: str
     size: int
@@ -66,11 +76,15 @@ class Made(_Event, frozen=True, kw_only=True, tag="artefact"):
 
 
 class Endpoint(_Event, frozen=True, kw_only=True, tag="endpoint"):
+    """Where the other role's job may connect."""
+
     address: str
     port: int
 
 
 class Finished(_Event, frozen=True, kw_only=True, tag="finished"):
+    """The last event."""
+
     outcome: Outcome
     reason: str = ""
     exit_status: int | None = None

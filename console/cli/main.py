@@ -5,6 +5,11 @@ Exit status: 0 done, 1 the answer is no, 2 wrong usage or bad input. An error is
 
 from __future__ import annotations
 
+import gc
+
+gc.disable()  # until the app's first frame or the command's work begins: a start only has much to look through
+
+# ruff: noqa: E402
 import argparse
 import importlib
 import os
@@ -58,6 +63,8 @@ def _run(arguments: list[str]) -> int:
         arguments.insert(0, "open")
     parsed = _parser().parse_args(arguments)
     module = importlib.import_module(parsed.module)
+    if parsed.function != "open_":
+        gc.enable()
     status: int = getattr(module, parsed.function)(parsed)
     return status
 

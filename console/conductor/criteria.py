@@ -6,7 +6,6 @@ import datetime
 import hashlib
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -49,8 +48,7 @@ def gate_digest(plan: Plan, gate: str) -> str:
     return hashlib.sha256(msgspec.json.encode(plan.gate[gate], order="deterministic")).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class _Given:
+class _Given(msgspec.Struct, frozen=True):
     """What there is to compare: a value from a job or a person, or why there is none."""
 
     task: str
@@ -94,10 +92,12 @@ def _from_job(scene: Scene, task: str, measure: str) -> _Given:
         return _Given(task, missing=f"{task} has not run")
     found = _Given(task, job=job.started.job, host=job.started.host, at=job.ended_at)
     if job.finished is None:
-        return replace(found, missing=f"{task} is running")
+        return msgspec.structs.replace(found, missing=f"{task} is running")
     measured = job.measure(measure)
     if measured is not None:
-        found = replace(found, value=measured.value, unit=measured.unit, n=measured.n, count=measured.count)
+        found = msgspec.structs.replace(
+            found, value=measured.value, unit=measured.unit, n=measured.n, count=measured.count
+        )
     if job.finished.outcome != "done":
         missing = f"job {job.started.job} {job.finished.outcome}: {job.finished.reason}"
     elif measured is None:
@@ -106,7 +106,7 @@ def _from_job(scene: Scene, task: str, measure: str) -> _Given:
         missing = measured.reason or f"not a finite number ({measured.nonfinite})"
     else:
         missing = ""
-    return replace(found, missing=missing)
+    return msgspec.structs.replace(found, missing=missing)
 
 
 def _view(scene: Scene, gate: str, name: str, criterion: Criterion, today: datetime.date) -> CriterionView:

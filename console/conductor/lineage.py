@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from console.conductor.scene import Scene, remembered
 from console.journal.fold import Job
@@ -14,8 +14,7 @@ class Missing(Exception):
     """An artefact that is not there yet, or not where it is needed: one short sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """An artefact of a task's latest attempt."""
 
     artefact: Artefact

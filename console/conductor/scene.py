@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
 
 from console.journal.fold import Job, Opening, State
@@ -14,26 +13,21 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-@dataclass(slots=True)
 class Scene:
     """One moment. Rules remember their answers in ``memo``, so a scene is thrown away when the journal moves."""
 
-    plan: Plan
-    site: Site
-    state: State
-    epoch: int = -1
-    """How many of the rounds that were opened count; -1 for all of them."""
-    memo: dict[tuple[Any, ...], Any] = field(default_factory=dict)
-    sequence: int = field(init=False)
-    """Of the state's last row when the scene was set."""
+    __slots__ = ("_rounds", "epoch", "memo", "plan", "sequence", "site", "state")
 
-    _rounds: dict[str, int] = field(init=False, default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.sequence = self.state.sequence
-        if self.epoch < 0:
-            self.epoch = len(self.state.openings)
-        for opening in self.state.openings[: self.epoch]:
+    def __init__(self, plan: Plan, site: Site, state: State, epoch: int = -1) -> None:
+        """``epoch`` says how many of the rounds that were opened count; -1 for all of them."""
+        self.plan = plan
+        self.site = site
+        self.state = state
+        self.epoch = len(state.openings) if epoch < 0 else epoch
+        self.sequence = state.sequence
+        self.memo: dict[tuple[Any, ...], Any] = {}
+        self._rounds: dict[str, int] = {}
+        for opening in state.openings[: self.epoch]:
             self._rounds.update(dict.fromkeys(opening.entry.tasks, opening.entry.round))
 
     def at(self, epoch: int) -> Scene:

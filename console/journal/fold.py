@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
 from console.journal.entries import (
     Attached,
@@ -22,8 +22,7 @@ from console.journal.entries import (
 from operations.events import Made, Measured
 
 
-@dataclass(slots=True)
-class Job:
+class Job(msgspec.Struct):
     """One attempt and, once known, its end."""
 
     started: JobStarted
@@ -49,8 +48,7 @@ class Job:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class Signed:
+class Signed(msgspec.Struct, frozen=True):
     """Who wrote a value or a tick, and when."""
 
     operator: str
@@ -58,8 +56,7 @@ class Signed:
     value: Scalar = True
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(msgspec.Struct, frozen=True):
     """A decision as journalled."""
 
     entry: Decided
@@ -70,8 +67,7 @@ class Taken:
     """Rounds opened before it: the evidence that it stands on is of that epoch."""
 
 
-@dataclass(frozen=True, slots=True)
-class Remark:
+class Remark(msgspec.Struct, frozen=True):
     """A note or an attachment as journalled."""
 
     entry: Noted | Attached
@@ -79,8 +75,7 @@ class Remark:
     at: str
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(msgspec.Struct, frozen=True):
     """A round as journalled."""
 
     entry: RoundOpened
@@ -88,34 +83,33 @@ class Opening:
     at: str
 
 
-@dataclass(slots=True)
-class State:
+class State(msgspec.Struct):
     """All that has happened up to row ``sequence``."""
 
     sequence: int = 0
     head: str = ""
     created: Created | None = None
     created_at: str = ""
-    jobs: dict[str, Job] = field(default_factory=dict)
-    runs: dict[tuple[str, int], list[Job]] = field(default_factory=dict)
+    jobs: dict[str, Job] = msgspec.field(default_factory=dict)
+    runs: dict[tuple[str, int], list[Job]] = msgspec.field(default_factory=dict)
     """The attempts by (task, round), oldest first."""
-    records: dict[tuple[str, int, str], Signed] = field(default_factory=dict)
+    records: dict[tuple[str, int, str], Signed] = msgspec.field(default_factory=dict)
     """By (task, round, slug)."""
-    ticks: dict[tuple[str, int, str], Signed] = field(default_factory=dict)
+    ticks: dict[tuple[str, int, str], Signed] = msgspec.field(default_factory=dict)
     """By (task, round, deliverable)."""
-    skipped: dict[tuple[str, int], Signed] = field(default_factory=dict)
+    skipped: dict[tuple[str, int], Signed] = msgspec.field(default_factory=dict)
     """By (task, round); the value is the reason."""
-    decisions: dict[str, list[Taken]] = field(default_factory=dict)
+    decisions: dict[str, list[Taken]] = msgspec.field(default_factory=dict)
     """By gate, oldest first."""
 
-    notes: dict[str, list[Remark]] = field(default_factory=dict)
+    notes: dict[str, list[Remark]] = msgspec.field(default_factory=dict)
     """What persons noted on or attached to each task, oldest first."""
     plan_digest: str = ""
     """Of the plan in force."""
-    clock_back: list[int] = field(default_factory=list)
+    clock_back: list[int] = msgspec.field(default_factory=list)
     """Rows whose time lies before that of the row before them: a clock jumped; the order is the sequence's."""
     last_at: str = ""
-    openings: list[Opening] = field(default_factory=list)
+    openings: list[Opening] = msgspec.field(default_factory=list)
     """Rounds opened, oldest first; how many there were by some moment is that moment's epoch."""
 
     def apply(self, row: Row, digest: str) -> None:

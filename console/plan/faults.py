@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TypeAlias
+
+import msgspec
 
 from console.text import clean
 
@@ -15,8 +16,7 @@ Path: TypeAlias = tuple[str | int, ...]
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """One thing that is wrong, by its place in the data."""
 
     path: Path
@@ -25,8 +25,7 @@ class Finding:
     """True for what only deserves a look: it keeps nothing from loading."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Fault:
+class Fault(msgspec.Struct, frozen=True, order=True):
     """One thing that is wrong, by its place in a file; ``line`` is 0 where there is none."""
 
     file: str
