@@ -148,7 +148,7 @@ def detailed(held: TaskView) -> TaskView:
     return replace(
         held,
         jobs=(replace(job("stopped", "91d07e55"), reason="asked to end at step 20"), job(attempt=2)),
-        
+
         records=(
             RecordView("loss", "final loss", "M-015", False, expected="< initial loss"),
             RecordView("accuracy", "training accuracy", "M-014", False, value=0.93, n=100, count=93,
