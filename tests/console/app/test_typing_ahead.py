@@ -20,6 +20,7 @@ async def burst(pilot, *keys: str) -> None:
 @pytest.fixture
 def opened(recorded, console, settled):
     """``async with opened("gate") as (service, pilot)``"""
+
     @asynccontextmanager
     async def start(state="running", task="W0.2.4"):
         service = recorded(state)
