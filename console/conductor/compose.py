@@ -24,7 +24,7 @@ from console.conductor.view import (
 from console.journal.entries import Noted
 from console.journal.fold import Job, Remark
 
-_PRESSING = {"failed": 0, "lost": 1, "gate": 2, "stale": 3, "running": 4}
+_PRESSING = {"failed": 0, "lost": 1, "gate": 2, "stale": 3, "person": 4, "tick": 5}
 
 
 def view(scene: Scene, workspace: str, now: datetime.datetime) -> View:
@@ -133,6 +133,7 @@ def _job(job: Job) -> JobView:
         started=job.at,
         finished=job.ended_at,
         reason=finished.reason if finished else "",
+        signal=finished.signal if finished else "",
         continues=started.continues,
         parameters=started.parameters,
         inputs=tuple((i.task, i.artefact, i.job, i.sha256) for i in started.inputs),
@@ -214,6 +215,10 @@ def _attention(tasks: dict[str, TaskView], gates: dict[str, GateView]) -> tuple[
             found.append((_PRESSING[task.state], task.id, f"{task.state}: {'; '.join(task.why)}"))
         elif task.stale:
             found.append((_PRESSING["stale"], task.id, f"stale: {task.stale[0]}"))
+        elif task.state == "ready" and not (task.operation or task.gate or task.optional):
+            asked = [bool(record.source) for record in task.records] + [bool(d.ticked_by) for d in task.deliverables]
+            found.append((_PRESSING["person"], task.id, f"a person's task: {sum(asked)} of {len(asked)} given"))
+    found += _to_tick([task for task in tasks.values() if task.state == "done"])
     for gate in gates.values():
         if gate.stale:
             found.append((_PRESSING["stale"], gate.id, "decided on evidence that has changed"))
@@ -222,3 +227,13 @@ def _attention(tasks: dict[str, TaskView], gates: dict[str, GateView]) -> tuple[
         elif gate.state == "no-go" and not gate.provisional:
             found.append((_PRESSING["gate"], gate.id, "NO-GO: what is behind it stays locked"))
     return tuple((id, text) for _, id, text in sorted(found, key=lambda f: f[0]))
+
+
+def _to_tick(done: list[TaskView]) -> list[tuple[int, str, str]]:
+    """One line for all boxes that wait: they press nobody, and would push out what does."""
+    waiting = {task.id: n for task in done if (n := sum(not d.ticked_by for d in task.deliverables))}
+    if not waiting:
+        return []
+    boxes = sum(waiting.values())
+    where = "" if len(waiting) == 1 else f" in {len(waiting)} tasks"
+    return [(_PRESSING["tick"], next(iter(waiting)), f"{boxes} box{'' if boxes == 1 else 'es'} to tick{where}")]

@@ -86,6 +86,8 @@ class JobView(Struct, frozen=True):
     started: str
     finished: str = ""
     reason: str = ""
+    signal: str = ""
+    """What killed its worker; empty for any other end."""
     continues: str = ""
     parameters: Mapping[str, object] = msgspec.field(default_factory=dict)
     inputs: tuple[tuple[str, str, str, str], ...] = ()
@@ -153,6 +155,13 @@ class TaskView(Struct, frozen=True):
     def resumable(self) -> bool:
         """Whether an interrupted attempt of it can be continued."""
         return self.operation in registry.names() and registry.find(self.operation).resumable
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether its last attempt was stopped, lost or killed, so that the next one can take it up."""
+        job = self.job
+        ended = job is not None and (job.state in ("stopped", "lost") or (job.state == "failed" and job.signal != ""))
+        return ended and self.resumable
 
     @property
     def job(self) -> JobView | None:

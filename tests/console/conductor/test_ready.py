@@ -111,3 +111,18 @@ def test_a_skipped_task_satisfies_needs(tell):
     story.skipped("make")
     assert story.state_of("make") == "skipped"
     assert story.state_of("split") == "ready"
+
+
+def test_what_waits_for_a_person_is_told_after_what_presses(tell):
+    story = tell()
+    assert story.view.attention == ()
+    story.chain(tell.proportion(95, 100))
+    assert story.view.attention == (
+        ("G", "ready to be decided"),
+        ("talk", "a person's task: 0 of 2 given"),
+        ("test", "1 box to tick"),
+    )
+    story.ticked("test", "D-1")
+    story.typed("talk", "who", "Bob")
+    story.did("test", "failed", reason="no memory")
+    assert story.view.attention[0] == ("test", "failed: no memory")
