@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator
+from itertools import pairwise, zip_longest
 
 from console.app.draw import times
 from console.app.draw.task import BLANK, verdict
@@ -15,7 +16,7 @@ from console.conductor.view import CriterionView, GateView, View
 def lines(view: View, gate: GateView, width: int, glyphs: Glyphs, now: datetime.datetime) -> list[Line]:
     """The table, a line under it, then what this rehearsal can't prove, with its true verdict."""
     columns = _columns(width)
-    drawn = [_row(columns, ("criterion", "dim"), ("value", "dim"), ("asks", "dim"), ("verdict", "dim"))]
+    drawn = [*_rows(columns, ("criterion", "dim"), ("value", "dim"), ("asks", "dim"), ("verdict", "dim"))]
     here = [c for c in gate.criteria if c.gates]
     aside = [c for c in gate.criteria if not c.gates]
     for criterion in here:
@@ -55,14 +56,14 @@ def _columns(width: int) -> tuple[int, int, int]:
     return label, width - 28, width - 13
 
 
-def _row(columns: tuple[int, int, int], *cells: Span) -> Line:
-    parts: list[Span] = []
+def _rows(columns: tuple[int, int, int], *cells: Span) -> Iterator[Line]:
+    """The cells side by side, each on as many lines as its column asks for."""
     starts = (0, *columns)
-    for place, (text, style) in enumerate(cells):
-        room = (starts[place + 1] - starts[place] - 1) if place < 3 else 13
-        fitted = line((text, style)).fitted(room, "…")
-        parts += [*fitted, (" " if place < 3 else "", "")]
-    return line(*parts)
+    rooms = [*(end - start - 1 for start, end in pairwise(starts)), 13]
+    broken = [list(wrapped(text, room, style)) for (text, style), room in zip(cells, rooms, strict=True)]
+    for row in zip_longest(*broken, fillvalue=BLANK):
+        fitted = [cell.fitted(room, "…") for cell, room in zip(row, rooms, strict=True)]
+        yield line(*(part for cell in fitted for part in (*cell, (" ", ""))))
 
 
 def _criterion(criterion: CriterionView, columns: tuple[int, int, int], width: int) -> Iterator[Line]:
@@ -72,7 +73,9 @@ def _criterion(criterion: CriterionView, columns: tuple[int, int, int], width: i
     if criterion.waived:
         word, style = "waived", "warn"
     value_style = "warn" if criterion.value is None else ""
-    yield _row(columns, (criterion.label, ""), (criterion.shown, value_style), (criterion.asks, ""), (word, style))
+    yield from _rows(
+        columns, (criterion.label, ""), (criterion.shown, value_style), (criterion.asks, ""), (word, style)
+    )
     beside = []
     if criterion.interval is not None:
         low, high = criterion.interval
@@ -84,8 +87,9 @@ def _criterion(criterion: CriterionView, columns: tuple[int, int, int], width: i
     indent = " " * columns[0]
     if beside:
         yield from wrapped(", ".join(beside), width, "dim", indent)
-    if criterion.reason and criterion.met is not True:
-        yield from wrapped(criterion.reason, width, "dim", indent)
+    reason = criterion.reason.removeprefix(criterion.shown).removeprefix("; ")
+    if reason and criterion.met is not True:
+        yield from wrapped(reason, width, "dim", indent)
     if criterion.waived:
         yield from wrapped(f"waived: {criterion.waived}", width, "warn", indent)
 

@@ -70,7 +70,7 @@ class Field(Input):
 
 
 class GateScreen(ModalScreen[bool]):
-    """GO is off, with the reason beside it, while it may not be; NO-GO is possible once the gate is open."""
+    """GO is off, with the reason beside it, while it may not be; NO-GO is always possible."""
 
     CSS_PATH: ClassVar[list[str | PurePath]] = ["dialog.tcss", "gate.tcss"]
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -135,12 +135,10 @@ class GateScreen(ModalScreen[bool]):
         gate = self.gate
         if not self.app.service.operator:
             return ("no operator name: nothing can be written",) * 2
-        if gate.state == "closed":
-            return "; ".join(gate.why_not) or "the gate is closed", "the gate is closed: its task is locked"
         waived = {name for name, _ in self._until()}
         open_ = [c for c in gate.criteria if c.gates and not c.waived and c.name not in waived and _unmet(c)]
         go = ""
-        if not gate.may_go and (open_ or not waived):
+        if not gate.may_go and (open_ or not waived or gate.state == "closed"):
             go = "; ".join(gate.why_not)
         typed = self.query_one("#name", Input).value.strip() == gate.id
         missing = [] if self.query_one("#reason", Input).value.strip() else ["give a reason"]
@@ -162,8 +160,10 @@ class GateScreen(ModalScreen[bool]):
             told = self._fault
         elif go and go == no_go:
             told = f"GO and NO-GO are off: {go}"
+        elif no_go:
+            told = f"GO is off: {go}. NO-GO is possible: {no_go}"
         else:
-            told = f"GO is off: {go}" if go else ""
+            told = f"GO is off: {go}. NO-GO is possible" if go else ""
         self.query_one("#off", Static).update(said(told))
 
     @on(Button.Pressed)
