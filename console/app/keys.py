@@ -17,8 +17,10 @@ CONSOLE: list[BindingType] = [
     Binding("g", "app.verb('gate')", "gate", tooltip="this task's gate, or the next one"),
     Binding("x", "app.verb('skip')", "skip", show=False, tooltip="leave out an optional task"),
     Binding("slash", "find", "find", key_display="/", tooltip="find in the plan, or in the log"),
-    Binding("n", "next(1)", "next match", show=False),
-    Binding("N", "next(-1)", "previous match", show=False),
+    Binding(
+        "n", "next(1)", "next", show=False, tooltip="what needs you next; while you look for something, the next match"
+    ),
+    Binding("N", "next(-1)", "previous", show=False, tooltip="the one before"),
     Binding("l", "turn('log')", "log", tooltip="the job's log"),
     Binding("p", "turn('loss')", "plot", tooltip="the job's loss"),
     Binding("h", "turn('hosts')", "hosts", tooltip="the hosts' readings"),

@@ -42,10 +42,15 @@ def _asks(view: View) -> str:
 
 def needs(view: View) -> list[Line]:
     """What needs a person, most pressing first; the cursor goes to the task or gate."""
-    if not view.attention:
-        return [line(("nothing now", "dim"))]
-    kind = {True: "gate", False: "task"}
-    return [line((id, "accent"), f"  {what}", key=(kind[id in view.gates], id)) for id, what in view.attention]
+    drawn: list[Line] = []
+    if view.plan_differs:
+        drawn.append(line(("plan/ differs: gladiator-console adopt", "warn")))
+    drawn += [line((id, "accent"), f"  {what}", key=_need(view, id)) for id, what in view.attention]
+    return drawn or [line(("nothing now", "dim"))]
+
+
+def _need(view: View, id: str) -> tuple[str, str]:
+    return "gate" if id in view.gates else "task", id
 
 
 def keys(bindings: Sequence[tuple[str, str]]) -> Line:

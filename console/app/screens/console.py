@@ -50,6 +50,7 @@ class ConsoleScreen(Screen[None]):
         self._zoomed = False
         self._shows_hosts = False
         self._finding = ""
+        self._need = ""
         self._curve = False
 
     def compose(self) -> ComposeResult:
@@ -254,8 +255,23 @@ class ConsoleScreen(Screen[None]):
             self._find_task(1, first=True)
 
     def action_next(self, step: int) -> None:
-        if self._finding and self._pane != "log":
+        """The next match while something is looked for, else the next thing that needs a person."""
+        if not self._finding:
+            self._next_need(step)
+        elif self._pane != "log":
             self._find_task(step)
+
+    def _next_need(self, step: int) -> None:
+        needs = [id for id, _ in self.view.attention]
+        if not needs:
+            self.app.say("nothing needs you now")
+            return
+        here = needs.index(self._need) if self._need in needs else -1 if step > 0 else 0
+        self._need = needs[(here + step) % len(needs)]
+        gate = self.view.gates.get(self._need)
+        self._needs.seek(("gate" if gate else "task", self._need))
+        self.turn("plan")
+        self.go(gate.task if gate else self._need)
 
     def _find_task(self, step: int, *, first: bool = False) -> None:
         plan = self._plan

@@ -9,6 +9,9 @@ from console.app.line import Line
 from console.app.widgets.lines import LinesView
 from console.conductor.view import View
 
+NEEDS = 6
+"""Rows of what needs a person that are seen at once; the rest scrolls."""
+
 
 class NeedsPane(LinesView):
     """What needs a person, most pressing first; enter goes there."""
@@ -25,12 +28,13 @@ class NeedsPane(LinesView):
 
     def show(self, view: View) -> None:
         self.view = view
-        self._retitle()
         self.rebuild()
-        self.styles.height = min(8, max(3, 2 + len(view.attention)))
+        self._retitle()
+        self.styles.height = 2 + min(NEEDS, len(bars.needs(view)))
 
     def _retitle(self) -> None:
-        self.entitle("Needs you")
+        more = len(self.view.attention) - NEEDS
+        self.entitle("Needs you", f"+{more} more  n goes on" if more > 0 else "")
 
 
 class HostsPane(LinesView):
