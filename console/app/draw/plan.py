@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from rich.cells import cell_len
+
 from console.app.glyphs import Glyphs
-from console.app.line import Line, Span, line
+from console.app.line import Line, Span, line, wrapped
 from console.conductor.view import TaskView, View
 
 SETTLED = ("done", "skipped")
@@ -64,23 +66,26 @@ def parents(view: View, task: str) -> set[tuple[str, str]]:
     return {("phase", held.phase)} | ({("day", held.day)} if held.day else set())
 
 
-def lines(view: View, opened: Collection[tuple[str, str]], live: Mapping[str, str], glyphs: Glyphs) -> list[Line]:
+def lines(
+    view: View, opened: Collection[tuple[str, str]], live: Mapping[str, str], width: int, glyphs: Glyphs
+) -> list[Line]:
     """The pane's rows; ``live`` says what a running task reports, ``60 %``."""
     by_gate = {task: gate.id for gate in view.gates.values() if gate.state == "no-go" for task in gate.opens}
     drawn: list[Line] = []
     for phase in branches(view):
-        drawn.append(_branch(view, phase, 0, phase.key in opened, glyphs))
+        drawn += _branch(view, phase, 0, phase.key in opened, width, glyphs)
         if phase.key not in opened:
             continue
         for day in phase.days:
-            drawn.append(_branch(view, day, 1, day.key in opened, glyphs))
+            drawn += _branch(view, day, 1, day.key in opened, width, glyphs)
             if day.key in opened:
                 drawn.extend(_tasks(view, day.tasks, 2, live, by_gate, glyphs))
         drawn.extend(_tasks(view, phase.loose, 1, live, by_gate, glyphs))
     return drawn
 
 
-def _branch(view: View, branch: Branch, depth: int, opened: bool, glyphs: Glyphs) -> Line:
+def _branch(view: View, branch: Branch, depth: int, opened: bool, width: int, glyphs: Glyphs) -> Iterator[Line]:
+    """A title that is too long for one row goes on below: nothing else on the screen says it."""
     settled = sum(task.state in SETTLED for task in branch.tasks)
     locked = bool(branch.tasks) and all(task.state == "locked" for task in branch.tasks)
     behind = _behind(view, branch) if locked else ""
@@ -88,7 +93,12 @@ def _branch(view: View, branch: Branch, depth: int, opened: bool, glyphs: Glyphs
     sign = (f"{glyphs.state['locked']} ", "locked") if locked else ("", "")
     right: list[Span] = [(f"behind {behind}", "dim")] if behind else [(f"{settled}/{len(branch.tasks)}", "dim")]
     style = "locked" if locked else ("head" if depth == 0 else "")
-    return line(f"{'  ' * depth}{fold} ", sign, (branch.title, style), right=right, key=branch.key)
+    indent = "  " * (depth + 1)
+    room = width - len(sign[0]) - cell_len(right[0][0]) - 1
+    first, *rest = (drawn.plain.strip() for drawn in wrapped(branch.title, room, "", indent))
+    yield line(f"{'  ' * depth}{fold} ", sign, (first, style), right=right, key=branch.key)
+    for text in rest:
+        yield line(f"{indent}{' ' * len(sign[0])}", (text, style))
 
 
 def _behind(view: View, branch: Branch) -> str:

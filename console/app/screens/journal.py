@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.geometry import Region
 from textual.screen import Screen
 
 from console.app.draw import times
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 KEPT = 20_000
 """Newest rows shown; the audit reads them all."""
+NARROW = 100
+"""Columns below which a row takes two lines."""
 
 
 class Rows(LinesView):
@@ -27,18 +30,21 @@ class Rows(LinesView):
     def __init__(self) -> None:
         super().__init__(id="rows")
         self._rows: dict[int, Row] = {}
+        self._kept: list[Row] = []
         self._drawn: list[Line] = []
+        self._narrow = False
 
     def take(self, rows: list[Row]) -> None:
         """Adds rows at the end; the cursor goes along if it stood on the last."""
         if not rows:
             return
-        following = self.cursor < 0 or self.cursor == len(self.lines) - 1
+        following = self.cursor < 0 or self.cursor == self._keyed(len(self.lines), -1)
         for row in rows:
             self._rows[row.sequence] = row
-            self._drawn.append(_line(row))
-        self._drawn = self._drawn[-KEPT:]
-        self.entitle("Journal", f"{len(self._drawn):,} rows")
+            self._drawn += _lines(row, narrow=self._narrow)
+        self._kept = [*self._kept, *rows][-KEPT:]
+        self._drawn = self._drawn[-KEPT * (1 + self._narrow) :]
+        self.entitle("Journal", f"{len(self._kept):,} rows")
         self.rebuild()
         if following:
             self.call_after_refresh(self.action_edge, 1)
@@ -46,8 +52,16 @@ class Rows(LinesView):
     def row(self, sequence: int) -> Row:
         return self._rows[sequence]
 
-    def produce(self, width: int) -> list[Line]:  # noqa: ARG002
+    def produce(self, width: int) -> list[Line]:
+        if (width < NARROW) is not self._narrow:
+            self._narrow = not self._narrow
+            self._drawn = [drawn for row in self._kept for drawn in _lines(row, narrow=self._narrow)]
         return self._drawn
+
+    def watch_cursor(self, old: int, new: int) -> None:
+        super().watch_cursor(old, new)
+        if self._narrow and 0 <= new < len(self.lines):
+            self.scroll_to_region(Region(0, new, 1, 2), animate=False, force=True)
 
 
 class JournalScreen(Screen[None]):
@@ -82,18 +96,20 @@ class JournalScreen(Screen[None]):
         self.app.push_screen(TextScreen(f"Row {row.sequence}", lambda _: lines))
 
 
-def _line(row: Row) -> Line:
+def _lines(row: Row, *, narrow: bool) -> list[Line]:
+    """Who did what when, and the facts of it: beside it, or where that is narrow below."""
     data = msgspec.to_builtins(row.entry)
     kind = data.pop("kind", "")
     facts = "  ".join(f"{name} {_short(value)}" for name, value in data.items() if value not in ("", [], {}, None))
-    return line(
+    head = (
         (f"{row.sequence:>6}  ", "dim"),
         (f"{times.stamp(row.time)}  ", "dim"),
         (f"{row.operator:12}  ", "typed"),
         (f"{kind:14}  ", "title"),
-        facts,
-        key=row.sequence,
     )
+    if narrow:
+        return [line(*head, key=row.sequence), line("  ", facts)]
+    return [line(*head, facts, key=row.sequence)]
 
 
 def _short(value: object) -> str:

@@ -40,8 +40,8 @@ class PlanPane(LinesView):
         signs = self.glyphs.state
         self.entitle("Plan", f"{signs['ready']} ready  {signs['done']} done  {signs['locked']} locked")
 
-    def produce(self, width: int) -> list[Line]:  # noqa: ARG002
-        return plan.lines(self.view, self._opened, self.live, self.glyphs)
+    def produce(self, width: int) -> list[Line]:
+        return plan.lines(self.view, self._opened, self.live, width, self.glyphs)
 
     def show(self, view: View, live: Mapping[str, str]) -> None:
         """Another moment; what became ready or runs since is unfolded, the rest stays as the person left it."""
