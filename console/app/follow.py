@@ -197,7 +197,7 @@ def said(event: Log | Measured | Made | Endpoint | Finished) -> Said:
         case Measured():
             value = wording.value(event.value, event.unit, event.n, event.count)
             why = f" ({event.reason})" if event.reason else ""
-            return Said(clock, clean(f"measured {event.name}: {value}{why}"))
+            return Said(clock, clean(f"{event.name}  {value}{why}"), "measure")
         case Made():
             kept = "kept" if event.retention == "keep" else "made"
             return Said(clock, clean(f"{kept} {event.path}, {size(event.size)}"))
@@ -206,7 +206,7 @@ def said(event: Log | Measured | Made | Endpoint | Finished) -> Said:
         case Finished():
             level = {"done": "info", "stopped": "warning", "failed": "error"}[event.outcome]
             why = f": {event.reason}" if event.reason else ""
-            return Said(clock, clean(f"{event.outcome} after {times.span(event.seconds)}{why}"), level)
+            return Said(clock, clean(f"{event.outcome} after {times.lasted(event.seconds)}{why}"), level)
 
 
 def size(count: float) -> str:

@@ -39,6 +39,13 @@ def span(seconds: float) -> str:
     return f"{hours // 24} d {hours % 24} h"
 
 
+def lasted(seconds: float) -> str:
+    """How long something took that is over: below two minutes to the second, short ones to a tenth."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    return f"{seconds:.0f} s" if seconds < 120 else span(seconds)
+
+
 def age(text: str, now: datetime.datetime) -> str:
     """How long ago, as `span` says it; "" where the text is no time."""
     found = moment(text)

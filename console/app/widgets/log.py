@@ -16,7 +16,7 @@ from console.app.follow import BLOCK, Follower
 from console.app.line import line
 from console.app.widgets.lines import Scrolled
 
-LEVELS = {"info": "", "warning": "warn", "error": "bad"}
+LEVELS = {"info": "", "measure": "dim", "warning": "warn", "error": "bad"}
 PAUSE = 0.002
 """Seconds between two blocks of a search, so that keys are answered meanwhile."""
 
