@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from console.conductor import wording
 from console.conductor.errors import Refused
 from console.conductor.view import TaskView
 
@@ -131,7 +132,9 @@ class Verbs:
         if record is None:
             return
         said = [f"expected {record.expected}"] if record.expected else []
-        said += [f"now {record.value}, by {record.source}"] if record.value is not None else []
+        said += (
+            [f"now {wording.value(record.value, record.unit)}, by {record.source}"] if record.value is not None else []
+        )
         label = f"{record.label}{f' in {record.unit}' if record.unit else ''}"
         ask = Ask(f"{task.id}  record", label, "; ".join(said), "It is marked as typed by you, for ever.")
         self._app.push_screen(AskScreen(ask, lambda text: self._done(lambda: self._record(task.id, slug, text))))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.cells import cell_len, set_cell_size
 
@@ -40,7 +40,7 @@ def lines(view: View, id: str, width: int, glyphs: Glyphs, command: str) -> list
     for why in task.stale:
         drawn += wrapped(f"stale: {why}", width, "warn", "  ", "! ")
     drawn += _gate(view.gates.get(task.gate), width)
-    drawn += _records(task, width, glyphs)
+    drawn += _records(task, width, glyphs, scaled=view.rehearsal)
     drawn += _deliverables(task, width, glyphs)
     drawn += _steps(view, task, width)
     drawn += _parameters(task)
@@ -50,8 +50,13 @@ def lines(view: View, id: str, width: int, glyphs: Glyphs, command: str) -> list
     if task.contingencies:
         drawn += [BLANK, line(("If it goes wrong", "head"))]
         for said in task.contingencies:
-            drawn += wrapped(said, width, "", "    ", f"  {glyphs.dot} ")
+            drawn += wrapped(_contingency(view, said, glyphs), width, "", "    ", f"  {glyphs.dot} ")
     return drawn
+
+
+def _contingency(view: View, id: str, glyphs: Glyphs) -> str:
+    planned = view.plan.contingency.get(id)
+    return f"{planned.condition} {glyphs.arrow} {planned.action}" if planned else id
 
 
 def _facts(view: View, task: TaskView, glyphs: Glyphs) -> str:
@@ -112,27 +117,27 @@ def _steps(view: View, task: TaskView, width: int) -> Iterator[Line]:
             yield from wrapped(text, width, "", "     ", f"{place:>3}  ")
 
 
-def _records(task: TaskView, width: int, glyphs: Glyphs) -> Iterator[Line]:
+def _records(task: TaskView, width: int, glyphs: Glyphs, *, scaled: bool) -> Iterator[Line]:
     if not task.records:
         return
     yield BLANK
     yield line(("Records", "head"))
     column = min(34, width * 2 // 5, max(cell_len(record.label) for record in task.records)) + 2
     for record in task.records:
-        yield from _record(record, column, width, glyphs)
+        yield from _record(record, column, width, glyphs, scaled=scaled)
         if record.rows is not None and len(record.rows) > 1:
             yield line((" " * (column + 2), ""), (_rows(record, glyphs), "dim"))
 
 
-def _record(record: RecordView, column: int, width: int, glyphs: Glyphs) -> Iterator[Line]:
+def _record(record: RecordView, column: int, width: int, glyphs: Glyphs, *, scaled: bool) -> Iterator[Line]:
     """Label, value and source; what does not fit beside the value stands below it."""
-    shown, style = shown_value(record)
+    shown, style = shown_value(record, scaled=scaled)
     source = _source(record, glyphs)
     indent = " " * (column + 2)
     label = set_cell_size(record.label, column) if cell_len(record.label) < column else f"{record.label} "
     key = ("record", record.slug) if record.typed else None
     room = width - max(len(indent), 2 + cell_len(label)) - cell_len(source[0]) - 1
-    beside = [*_judged(record), *_why(record)]
+    beside = [*_judged(record, scaled=scaled), *_why(record)]
     shown, *sure = shown.split("  ", 1) if isinstance(record.value, int | float) else [shown]
     beside = [*((text, "") for text in sure), *beside]
     short = cell_len(shown) <= room
@@ -149,12 +154,17 @@ def _record(record: RecordView, column: int, width: int, glyphs: Glyphs) -> Iter
             yield from wrapped(text, width, tone, indent)
 
 
-def _judged(record: RecordView) -> list[Span]:
+def _judged(record: RecordView, *, scaled: bool) -> list[Span]:
+    """What the plan expected beside what came; where the site scaled the amounts, a miss says nothing."""
     if not record.expected:
         return []
     if record.met is None:
         return [(f"expected {record.expected}", "dim")]
-    return [(f"meets {record.expected}", "good")] if record.met else [(f"misses {record.expected}", "bad")]
+    if isinstance(record.value, bool):
+        return [("as expected", "good") if record.met else ("not as expected", "warn")]
+    if record.met:
+        return [(f"meets {record.expected}", "good")]
+    return [(f"plan: {record.expected}", "dim")] if scaled else [(f"expected {record.expected}, is not", "warn")]
 
 
 def _why(record: RecordView) -> list[Span]:
@@ -162,13 +172,13 @@ def _why(record: RecordView) -> list[Span]:
     return [(record.reason, "dim")] if told else []
 
 
-def shown_value(record: RecordView) -> tuple[str, str]:
+def shown_value(record: RecordView, *, scaled: bool) -> tuple[str, str]:
     """A record's value with unit, n and interval, and its style; what is missing is said, never 0."""
     if record.value is None:
         if record.source:
             return "n/a", "warn"
         return ("to be typed (e)" if record.typed else record.reason or "not measured yet"), "dim"
-    text = wording.value(record.value, record.unit, record.n, record.count)
+    text = _worded(record)
     if isinstance(record.value, str) and len(record.value) == 64 and record.value.isalnum():
         text = f"{record.value[:12]}…"
     if record.interval is not None:
@@ -177,7 +187,22 @@ def shown_value(record: RecordView) -> tuple[str, str]:
         text += f"  n = {record.n:,}"
     if len(text) > VALUE_LIMIT:
         text = f"{text[:VALUE_LIMIT]}…"
-    return text, "typed" if record.typed else ("bad" if record.met is False else "")
+    missed = record.met is False and (isinstance(record.value, bool) or not scaled)
+    return text, "typed" if record.typed else ("warn" if missed else "")
+
+
+def _worded(record: RecordView) -> str:
+    """The value in words; small parts of an hour also in seconds, accuracies of a table as percents."""
+    value = record.value
+    text = wording.value(value, record.unit, record.n, record.count)
+    if record.unit == "h" and isinstance(value, float) and 0 < value < 0.1:
+        return f"{text} = {times.lasted(3600 * value)}"
+    if isinstance(value, Mapping) and not record.unit and "accuracy" in f"{record.slug} {record.label}".lower():
+        shares = {name: share for name, share in value.items() if share is not None}
+        if all(0 <= share <= 1 for share in shares.values()):
+            told = {name: wording.percent(share) for name, share in shares.items()}
+            return ", ".join(f"{name} {told.get(name, 'n/a')}" for name in value)
+    return text
 
 
 def _source(record: RecordView, glyphs: Glyphs) -> Span:
@@ -221,12 +246,21 @@ def _parameters(task: TaskView) -> Iterator[Line]:
     column = min(22, max(cell_len(p.name) for p in task.parameters)) + 2
     for parameter in task.parameters:
         name = set_cell_size(parameter.name, column) if cell_len(parameter.name) < column else f"{parameter.name} "
-        yield line("  ", name, *parameter_value(parameter), right=[(parameter.source, "dim")])
+        empty = parameter.value is None and parameter.takes == "value"
+        shown: Span = (unset(parameter, task.parameters), "dim") if empty else (amount(parameter.value), "")
+        yield line("  ", name, *_beside_plan(parameter, shown), right=[(parameter.source, "dim")])
 
 
-def parameter_value(parameter: ParameterView) -> tuple[Span, ...]:
+def unset(parameter: ParameterView, beside: Sequence[ParameterView]) -> str:
+    """What an empty value means: taken from the configuration that the task gets, or the operation's own choice."""
+    if parameter.required:
+        return "not set"
+    configured = any(p.name == "configuration" and p.takes == "artefact" and p.value is not None for p in beside)
+    return "from configuration" if configured else "default"
+
+
+def _beside_plan(parameter: ParameterView, shown: Span) -> tuple[Span, ...]:
     """The value as bound, and the plan's own in brackets where another one took its place."""
-    shown = (amount(parameter.value), "")
     if parameter.source in ("plan", "operation") or parameter.plan == parameter.value or parameter.plan is None:
         return (shown,)
     return shown, (f"  (plan: {amount(parameter.plan)})", "warn")

@@ -14,7 +14,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Button, Checkbox, Input, Static
 
-from console.app.draw.task import amount
+from console.app.draw.task import amount, unset
 from console.app.screens.ask import Fault, said
 from console.conductor.errors import Refused
 from console.conductor.view import ParameterView, TaskView
@@ -54,7 +54,7 @@ class RunScreen(ModalScreen[list[str]]):
                     yield from self._field(id, parameter)
             yield Fault(id="fault")
             yield Static(said(self.app.service.command(task.id, {})), id="command", classes="faint")
-            if task.resumable:
+            if task.interrupted:
                 yield Checkbox(said("continue the interrupted attempt"), True, id="resume", compact=True)
             with Horizontal(classes="buttons"):
                 yield Static(said("up and down go between fields, escape leaves"), classes="faint hint")
@@ -65,7 +65,8 @@ class RunScreen(ModalScreen[list[str]]):
             yield Static(said(parameter.name), classes="name")
             if parameter.takes == "value":
                 text = "" if parameter.value is None else _text(parameter.value)
-                field = Input(text, id=id, compact=True, placeholder=said("not set").plain, select_on_focus=False)
+                empty = said(unset(parameter, self._for.parameters)).plain
+                field = Input(text, id=id, compact=True, placeholder=empty, select_on_focus=False)
                 field.cursor_blink = False
                 yield field
             else:

@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from console.journal.entries import RecordTyped, Row
+from console.plan import types
 
 WIDE, SMALL = (120, 40), (80, 24)
 
@@ -206,6 +207,69 @@ async def test_needs_leads_to_the_task(recorded, console, settled):
         await pilot.press("enter")
         assert app.console_screen.chosen == "W0.2.2"
         assert app.focused.id == "task"
+
+
+async def test_what_needs_a_person_is_counted_and_gone_through(recorded, console, settled, shown):
+    service = recorded("gate")
+    wanted = ["W0.1.1", "G1", "W0.2.2", "W0.2.4", "W0.2.5", "W0.3.3", "W0.4.3b", "W1.1"]
+    service.current = replace(service.current, plan_differs=True, attention=tuple((id, "now") for id in wanted))
+    app = console(service)
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        screen = "\n".join(shown(app))
+        assert "+2 more" in screen
+        assert "plan/ differs: gladiator-console adopt" in screen
+        assert "W0.2.5  now" in screen
+        seen = []
+        for key in ("n", "n", "n", "N", "N", "N"):
+            await pilot.press(key)
+            seen.append(app.console_screen.chosen)
+        assert seen == ["W0.1.1", "W0.4.2", "W0.2.2", "W0.4.2", "W0.1.1", "W1.1"]
+        await pilot.press("slash", *"watch", "enter", "n")  # while something is looked for, n goes to its matches
+        assert app.console_screen.chosen == "W0.2.2"
+        await pilot.press("escape", "n")
+        assert app.console_screen.chosen == "W0.1.1"
+
+
+async def test_a_long_title_is_there_in_full(recorded, console, settled):
+    service = recorded()
+    title = "Day 2  Configuration of the fine-tuning, baseline and launch"
+    plan = replace(service.current.plan, day=service.current.plan.day | {"D2": types.Day(title=title, offset=1)})
+    service.current = replace(service.current, plan=plan)
+    app = console(service)
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        pane = app.query_one("#plan")
+        place = next(y for y, row in enumerate(pane.lines) if row.key == ("day", "D2"))
+        first, second = ("".join(text for text, _ in pane.lines[y].left) for y in (place, place + 1))
+        assert f"{first.strip(' ▾')} {second.strip()}" == title
+        assert pane.lines[place + 1].key is None
+        await pilot.press("left")
+        assert pane.key == ("day", "D2")
+
+
+async def test_the_journal_on_a_narrow_terminal_hides_nothing(recorded, console, settled, shown):
+    service = recorded()
+    entry = RecordTyped(task="W0.2.1", round=1, record="note", value="a remark that is long enough")
+    service.journal = [
+        Row(sequence=n, previous="", time="2025-10-17T13:21:00.000Z", operator="arthur", entry=entry)
+        for n in range(1, 51)
+    ]
+    app = console(service)
+    async with app.run_test(size=SMALL) as pilot:
+        await settled(pilot)
+        await pilot.press("j")
+        await pilot.pause(0.1)
+        rows = shown(app)
+        last = next(y for y, row in enumerate(rows) if "    50  2025-10-17 13:21  arthur" in row)
+        assert "task W0.2.1  round 1  record note  value a remark that is long enough" in rows[last + 1]
+        await pilot.press("up", "enter")
+        await pilot.pause(0.1)
+        assert "Row 49" in "\n".join(shown(app))
+        await pilot.press("escape")
+        await pilot.resize_terminal(*WIDE)
+        await pilot.pause(0.1)
+        assert any("    50  2025" in row and "a remark that is long enough" in row for row in shown(app))
 
 
 async def test_the_loss_has_a_log_scale_and_two_markers(recorded, console, settled):

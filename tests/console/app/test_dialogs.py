@@ -3,6 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
+from console.conductor.view import ParameterView, RecordView
+
 WIDE = (120, 40)
 
 
@@ -51,6 +53,59 @@ async def test_a_bad_value_is_said_at_its_field_and_starts_nothing(recorded, con
         assert app.screen is app.console_screen
 
 
+@pytest.mark.parametrize(
+    ("ended", "offered"),
+    [(None, False), ({"state": "done"}, False), ({"state": "failed"}, False), ({"state": "stopped"}, True),
+     ({"state": "lost"}, True), ({"state": "failed", "signal": "SIGKILL"}, True)],
+)  # fmt: skip
+async def test_only_what_was_interrupted_is_offered_to_be_continued(recorded, console, settled, ended, offered):
+    service = recorded()
+    tasks = dict(service.current.tasks)
+    jobs = tasks["W0.2.1"].jobs[-1:] if ended else ()
+    tasks["W0.2.1"] = replace(tasks["W0.2.1"], state="ready", jobs=tuple(replace(job, **ended) for job in jobs))
+    service.current = replace(service.current, tasks=tasks)
+    app = console(service)
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await go(app, pilot, "W0.2.1")
+        await pilot.press("r")
+        await pilot.pause()
+        assert bool(app.screen.query("#resume")) is offered
+
+
+async def test_an_empty_field_says_what_that_means(recorded, console, settled, shown):
+    service = recorded()
+    tasks = dict(service.current.tasks)
+    empty = ParameterView("batch", None, None, "operation", True, "rows a step", False, "value")
+    artefact = ParameterView("configuration", "configuration of W0.1.5", None, "plan", False, "", False, "artefact")
+    tasks["W0.2.4"] = replace(tasks["W0.2.4"], parameters=(empty, artefact))
+    service.current = replace(service.current, tasks=tasks)
+    app = console(service)
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await go(app, pilot, "W0.2.4")
+        assert "batch          from configuration" in app.query_one("#task").plain
+        await pilot.press("r")
+        await pilot.pause()
+        assert "from configuration" in "\n".join(shown(app))
+        assert app.screen.query_one("#p0").placeholder == "from configuration"
+
+
+async def test_a_yes_or_no_is_asked_in_words(recorded, console, settled, shown):
+    service = recorded()
+    tasks = dict(service.current.tasks)
+    flag = RecordView("seen", "seen to fall", "", True, value=True, expected="= yes", met=True, source="arthur")
+    tasks["W0.2.1"] = replace(tasks["W0.2.1"], records=(flag,))
+    service.current = replace(service.current, tasks=tasks)
+    app = console(service)
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        assert "seen to fall  yes  as expected" in app.query_one("#task").plain
+        await pilot.press("e")
+        await pilot.pause()
+        assert "now yes, by arthur" in "\n".join(shown(app))
+
+
 async def test_another_refusal_stands_below_the_form(recorded, console, settled, shown):
     service = recorded()
     service.refuse = "ALPHA's accelerator is used by W0.2.1 (job a3f19c02); wait or stop it"
@@ -83,7 +138,9 @@ async def test_what_can_not_be_done_is_said_at_once(recorded, console, settled, 
         await go(app, pilot, task)
         await pilot.press(key)
         await pilot.pause(0.1)
-        assert said in " ".join("\n".join(row[60:] for row in shown(app)).split())
+        rows = shown(app)
+        assert any(said in row for row in rows[:-2])
+        assert rows[-2].startswith(" ALPHA")  # bars stay free
         assert service.asked == []
 
 
@@ -222,7 +279,7 @@ async def test_go_is_off_with_its_reason_while_a_criterion_is_not_met(recorded, 
         assert service.asked == [("decide", "G1", "no-go", "not good", (), False)]
 
 
-async def test_a_closed_gate_and_a_nameless_operator_decide_nothing(recorded, console, settled, shown):
+async def test_a_closed_gate_takes_a_no_go_and_a_nameless_operator_decides_nothing(recorded, console, settled, shown):
     service = recorded()
     app = console(service)
     async with app.run_test(size=WIDE) as pilot:
@@ -230,8 +287,13 @@ async def test_a_closed_gate_and_a_nameless_operator_decide_nothing(recorded, co
         await pilot.press("g", *"x", "enter", *"G1")
         await pilot.pause()
         assert app.screen.query_one("#go").disabled
-        assert app.screen.query_one("#no-go").disabled
-        assert "accuracy is not measured" in "\n".join(shown(app))
+        screen = " ".join("\n".join(shown(app)).replace("│", "").split())
+        assert "GO is off: accuracy is not measured: W0.3.3 has not run. NO-GO is possible" in screen
+        await pilot.click("#go")
+        assert service.asked == []
+        await pilot.click("#no-go")
+        await pilot.pause()
+        assert service.asked == [("decide", "G1", "no-go", "x", (), False)]
     service = recorded("gate")
     service.operator = ""
     app = console(service)

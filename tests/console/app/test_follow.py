@@ -132,8 +132,8 @@ def test_every_kind_of_event_reads_well(tmp_path):
     follower = Follower(path)
     follower.poll()
     assert texts(follower) == [
-        "measured accuracy: 93 of 100 = 93.0 %",
-        "measured gpu: n/a (no GPU)",
+        "accuracy  93 of 100 = 93.0 %",
+        "gpu  n/a (no GPU)",
         "kept w.bin, 1.9 MB",
         "listens at 10.0.0.1 port 5201",
         "failed after 1 h 06: out of memory",
