@@ -269,7 +269,7 @@ async def test_the_journal_on_a_narrow_terminal_hides_nothing(recorded, console,
         await pilot.press("escape")
         await pilot.resize_terminal(*WIDE)
         await pilot.pause(0.1)
-        assert any("    50  2025" in row and "a remark that is long enough" in row for row in shown(app))
+        assert any("    50  2025" in row and "round 1  record note  value a remark" in row for row in shown(app))
 
 
 async def test_the_loss_has_a_log_scale_and_two_markers(recorded, console, settled):
