@@ -173,6 +173,11 @@ class ConsoleApp(App[None]):
 
         self.push_screen(JournalScreen())
 
+    def action_timeline(self) -> None:
+        from console.app.screens.timeline import TimelineScreen
+
+        self.push_screen(TimelineScreen())
+
     def action_keys(self) -> None:
         from console.app.screens.text import help_screen
 

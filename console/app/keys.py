@@ -16,6 +16,10 @@ CONSOLE: list[BindingType] = [
     Binding("e", "app.verb('record')", "record", tooltip="write a value that you measured"),
     Binding("g", "app.verb('gate')", "gate", tooltip="this task's gate, or the next one"),
     Binding("x", "app.verb('skip')", "skip", show=False, tooltip="leave out an optional task"),
+    Binding("a", "app.verb('note')", "note", show=False, tooltip="write a note on this task"),
+    Binding("A", "app.verb('attach')", "attach", show=False, tooltip="lay a copy of a file beside this task"),
+    Binding("R", "app.verb('retest')", "retest", show=False, tooltip="open a new round after a NO-GO"),
+    Binding("f", "filter", "filter", show=False, tooltip="all tasks, the open ones, those that need you"),
     Binding("slash", "find", "find", key_display="/", tooltip="find in the plan, or in the log"),
     Binding(
         "n", "next(1)", "next", show=False, tooltip="what needs you next; while you look for something, the next match"
@@ -24,7 +28,10 @@ CONSOLE: list[BindingType] = [
     Binding("l", "turn('log')", "log", tooltip="the job's log"),
     Binding("p", "turn('loss')", "plot", tooltip="the job's loss"),
     Binding("h", "turn('hosts')", "hosts", tooltip="the hosts' readings"),
-    Binding("t", "turn('task')", "task", show=False, tooltip="the task's pane"),
+    Binding("i", "turn('task')", "task", show=False, tooltip="the task's pane"),
+    Binding(
+        "t", "app.timeline", "timeline", show=False, tooltip="planned and actual times, slip, what the end hangs on"
+    ),
     Binding("z", "zoom", "zoom", show=False, tooltip="one pane at a time, and back"),
     Binding("tab", "round(1)", "next pane", show=False),
     Binding("shift+tab", "round(-1)", "previous pane", show=False),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from console.conductor.view import JobView, View
-from console.journal.entries import Row, Waiver
+from console.journal.entries import RoundOpened, Row, Waiver
+
+if TYPE_CHECKING:  # the forecast is loaded when someone looks at it
+    from console.conductor.timeline import Timeline
 
 
 class Workspace(Protocol):
@@ -94,9 +97,17 @@ class Service(Protocol):
 
     def skip(self, task: str, reason: str) -> None: ...
 
+    def note(self, task: str, text: str) -> None: ...
+
+    def attach(self, task: str, path: Path) -> str: ...
+
     def decide(
         self, gate: str, outcome: str, reason: str, waivers: Sequence[Waiver] = (), *, again: bool = False
     ) -> str: ...
+
+    def retest(self, gate: str, option: str, sets: Mapping[str, Mapping[str, object]] | None = None) -> RoundOpened: ...
+
+    def timeline(self) -> Timeline: ...
 
     def command(self, task: str, sets: Mapping[str, object] | None = None) -> str: ...
 

@@ -6,11 +6,13 @@ Dialogs are imported when they are first opened: the first frame does not wait f
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.conductor import wording
-from console.conductor.errors import Refused
+from console.conductor.errors import BadInput, Refused
 from console.conductor.view import TaskView
+from console.plan.types import Option
 
 if TYPE_CHECKING:
     from console.app.app import ConsoleApp
@@ -35,6 +37,9 @@ class Verbs:
             "tick": self.tick,
             "record": self.record,
             "skip": self.skip,
+            "note": self.note,
+            "attach": self.attach,
+            "retest": self.retest,
             "copy": self.copy,
             "gate": lambda task: self.gate(task.id),
         }
@@ -151,6 +156,50 @@ class Verbs:
         ask = Ask(f"{task.id}  skip", "reason", task.title, "A skipped task stays in the journal with its reason.")
         self._app.push_screen(AskScreen(ask, lambda text: self._done(lambda: self._app.service.skip(task.id, text))))
 
+    def note(self, task: TaskView) -> None:
+        from console.app.screens.ask import Ask, AskScreen
+
+        ask = Ask(f"{task.id}  note", "note", task.title, "It stays in the journal under your name.")
+        self._app.push_screen(AskScreen(ask, lambda text: self._done(lambda: self._app.service.note(task.id, text))))
+
+    def attach(self, task: TaskView) -> None:
+        from console.app.screens.ask import Ask, AskScreen
+
+        def attach(text: str) -> str:
+            return self._done(lambda: self._app.service.attach(task.id, Path(text.strip()).expanduser()))
+
+        ask = Ask(f"{task.id}  attach", "file", task.title, "A copy of it is kept with its digest.")
+        self._app.push_screen(AskScreen(ask, attach))
+
+    def retest(self, task: TaskView) -> None:
+        """The retest that this task's gate is, or has; else the first one of a gate that is NO-GO."""
+        from console.app.screens.ask import Ask, AskScreen
+
+        view = self._app.view
+        retests = {id: gate.retests for id, gate in view.plan.gate.items() if gate.retests}
+        refused = (id for id, of in retests.items() if "no-go" in (view.gates[of].state, view.gates[id].state))
+        named = (id for id, of in retests.items() if task.gate and task.gate in (id, of))
+        gate = next(named, "") or next(refused, "")
+        if not gate:
+            self._refuse(f"{task.id}: no gate is NO-GO, so there is nothing to retest")
+            return
+        options = view.plan.gate[gate].option
+        told = [f"{id}  {option.title}{_sets(option)}" for id, option in options.items()]
+        ask = Ask(f"{gate}  retest", "option, and TASK.name=value where you choose", "\n".join(told), "A new round.")
+        self._app.push_screen(AskScreen(ask, lambda text: self._done(lambda: self._retest(gate, text))))
+
+    def _retest(self, gate: str, text: str) -> None:
+        option, *given = text.split() or [""]
+        sets: dict[str, dict[str, object]] = {}
+        for word in given:
+            name, sign, value = word.partition("=")
+            task, dot, parameter = name.rpartition(".")
+            if not (sign and dot):
+                raise BadInput(f"{word}: write TASK.name=value")
+            sets.setdefault(task, {})[parameter] = value
+        opened = self._app.service.retest(gate, option, sets)
+        self._app.say(f"{gate}: round {opened.round}, anew {', '.join(opened.tasks)}")
+
     def copy(self, task: TaskView) -> None:
         command = self._app.service.command(task.id, {})
         if not command:
@@ -197,3 +246,9 @@ class Verbs:
 
     def _refuse(self, why: str) -> None:
         self._app.say(why, bad=True)
+
+
+def _sets(option: Option) -> str:
+    """What an option sets, or that the operator says it."""
+    given = [f"{task}.{name}={value}" for task, values in option.parameters.items() for name, value in values.items()]
+    return f": {', '.join(given)}" if given else f": you choose ({option.about})" if option.about else ": you choose"

@@ -12,6 +12,7 @@ from console.app.line import Line, Span, line, wrapped
 from console.conductor.view import TaskView, View
 
 SETTLED = ("done", "skipped")
+FILTERS = ("all", "open", "needs you")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +68,46 @@ def parents(view: View, task: str) -> set[tuple[str, str]]:
 
 
 def lines(
-    view: View, opened: Collection[tuple[str, str]], live: Mapping[str, str], width: int, glyphs: Glyphs
+    view: View,
+    opened: Collection[tuple[str, str]],
+    live: Mapping[str, str],
+    width: int,
+    glyphs: Glyphs,
+    only: Collection[str] | None = None,
 ) -> list[Line]:
-    """The pane's rows; ``live`` says what a running task reports, ``60 %``."""
+    """The pane's rows; ``live`` says what a running task reports, ``60 %``; ``only`` these tasks, all unfolded."""
     by_gate = {task: gate.id for gate in view.gates.values() if gate.state == "no-go" for task in gate.opens}
     drawn: list[Line] = []
+    wanted = view.tasks.keys() if only is None else only
+
+    def shown(tasks: Collection[TaskView]) -> list[TaskView]:
+        return [task for task in tasks if task.id in wanted]
+
     for phase in branches(view):
-        drawn += _branch(view, phase, 0, phase.key in opened, width, glyphs)
-        if phase.key not in opened:
+        if only is not None and not shown(phase.tasks):
+            continue
+        unfolded = only is not None or phase.key in opened
+        drawn += _branch(view, phase, 0, unfolded, width, glyphs)
+        if not unfolded:
             continue
         for day in phase.days:
-            drawn += _branch(view, day, 1, day.key in opened, width, glyphs)
-            if day.key in opened:
-                drawn.extend(_tasks(view, day.tasks, 2, live, by_gate, glyphs))
-        drawn.extend(_tasks(view, phase.loose, 1, live, by_gate, glyphs))
+            if only is not None and not shown(day.tasks):
+                continue
+            unfolded = only is not None or day.key in opened
+            drawn += _branch(view, day, 1, unfolded, width, glyphs)
+            if unfolded:
+                drawn.extend(_tasks(view, shown(day.tasks), 2, live, by_gate, glyphs))
+        drawn.extend(_tasks(view, shown(phase.loose), 1, live, by_gate, glyphs))
     return drawn
+
+
+def chosen(view: View, filter: str) -> Collection[str] | None:
+    """The tasks that a filter keeps; None for all of them."""
+    if filter == "open":
+        return {task.id for task in view.tasks.values() if task.state not in ("locked", *SETTLED)}
+    if filter == "needs you":
+        return {view.gates[id].task if id in view.gates else id for id, _ in view.attention}
+    return None
 
 
 def _branch(view: View, branch: Branch, depth: int, opened: bool, width: int, glyphs: Glyphs) -> Iterator[Line]:

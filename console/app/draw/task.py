@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from rich.cells import cell_len, set_cell_size
 
 from console.app.draw import times
+from console.app.follow import size
 from console.app.glyphs import Glyphs
 from console.app.line import Line, Span, line, wrapped
 from console.conductor import wording
@@ -47,6 +48,7 @@ def lines(view: View, id: str, width: int, glyphs: Glyphs, command: str) -> list
     if command:
         drawn += [BLANK, line(("Command", "head")), *wrapped(command, width, "", "    ", "  ")]
     drawn += _jobs(task, width, glyphs)
+    drawn += _notes(task, width, glyphs)
     if task.contingencies:
         drawn += [BLANK, line(("If it goes wrong", "head"))]
         for said in task.contingencies:
@@ -290,6 +292,19 @@ def _jobs(task: TaskView, width: int, glyphs: Glyphs) -> Iterator[Line]:
         )
         if job.reason:
             yield from wrapped(job.reason, width, "dim", "    ")
+
+
+def _notes(task: TaskView, width: int, glyphs: Glyphs) -> Iterator[Line]:
+    if not task.notes:
+        return
+    yield BLANK
+    yield line(("Notes", "head"))
+    for note in task.notes:
+        yield line("  ", (f"{glyphs.typed} {note.operator} {times.stamp(note.at)}", "typed"))
+        for text in note.text.splitlines():
+            yield from wrapped(text, width, "", "    ", "    ")
+        if note.file:
+            yield from wrapped(f"{note.file}, {size(note.size)}, SHA-256 {note.sha256[:16]}…", width, "dim", "    ")
 
 
 def _as_task(job: JobView) -> TaskState:

@@ -35,7 +35,7 @@ class Fault(Static):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What a dialog asks: its title, the field's label, what is known, and a note."""
+    """What a dialog asks: its title, the field's label, what is known in lines, and a note."""
 
     title: str
     label: str
@@ -59,7 +59,8 @@ class AskScreen(ModalScreen[bool]):
             dialog.border_title = said(self._ask.title)
             yield Static(said(self._ask.label), classes="label")
             if self._ask.known:
-                yield Static(said(self._ask.known), classes="faint")
+                for known in self._ask.known.splitlines():
+                    yield Static(said(known), classes="faint")
             yield Input(id="text", compact=True)
             yield Fault()
             yield Static(said(f"{self._ask.note} Enter writes it, escape does not."), classes="faint")

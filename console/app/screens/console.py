@@ -254,6 +254,11 @@ class ConsoleScreen(Screen[None]):
         elif self._finding:
             self._find_task(1, first=True)
 
+    def action_filter(self) -> None:
+        self.turn("plan")
+        self._plan.turn_filter()
+        self.under_cursor()
+
     def action_next(self, step: int) -> None:
         """The next match while something is looked for, else the next thing that needs a person."""
         if not self._finding:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from console.app.draw import plan
-from console.app.line import Line
+from console.app.line import Line, line
 from console.app.widgets.lines import LinesView
 from console.conductor.view import View
 
@@ -27,6 +27,7 @@ class PlanPane(LinesView):
         self.start = start
         self.view = view
         self.live: Mapping[str, str] = {}
+        self.filter = plan.FILTERS[0]
         self._opened = plan.opening(view)
         if isinstance(start, tuple) and start[1] in view.tasks:
             self._opened |= plan.parents(view, start[1])
@@ -37,11 +38,16 @@ class PlanPane(LinesView):
 
     def entitle_plain(self) -> None:
         """The title while nothing is looked for: what the signs mean."""
+        if self.filter != plan.FILTERS[0]:
+            self.entitle("Plan", f"only: {self.filter}  f goes on")
+            return
         signs = self.glyphs.state
         self.entitle("Plan", f"{signs['ready']} ready  {signs['done']} done  {signs['locked']} locked")
 
     def produce(self, width: int) -> list[Line]:
-        return plan.lines(self.view, self._opened, self.live, width, self.glyphs)
+        only = plan.chosen(self.view, self.filter)
+        drawn = plan.lines(self.view, self._opened, self.live, width, self.glyphs, only)
+        return drawn or [line((f"no task: {self.filter}", "dim"))]
 
     def show(self, view: View, live: Mapping[str, str]) -> None:
         """Another moment; what became ready or runs since is unfolded, the rest stays as the person left it."""
@@ -52,10 +58,22 @@ class PlanPane(LinesView):
                 self._opened |= plan.parents(view, task.id)
         self.rebuild()
 
+    def turn_filter(self) -> None:
+        """The next of the filters."""
+        self._keep(plan.FILTERS[(plan.FILTERS.index(self.filter) + 1) % len(plan.FILTERS)])
+
+    def _keep(self, filter: str) -> None:
+        self.filter = filter
+        self.entitle_plain()
+        self.rebuild()
+
     def go(self, task: str) -> bool:
-        """Unfolds and puts the cursor on a task."""
+        """Unfolds and puts the cursor on a task, even on one that the filter hides: then it keeps all again."""
         if task not in self.view.tasks:
             return False
+        only = plan.chosen(self.view, self.filter)
+        if only is not None and task not in only:
+            self._keep(plan.FILTERS[0])
         self._opened |= plan.parents(self.view, task)
         self.rebuild()
         return self.seek(("task", task))

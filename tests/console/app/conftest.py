@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from console.app.app import ConsoleApp
 from console.conductor.errors import Refused
+from console.conductor.timeline import Timeline, Times
 from console.conductor.view import (
     CriterionView,
     DecisionView,
@@ -23,6 +24,7 @@ from console.conductor.view import (
     TaskView,
     View,
 )
+from console.journal.entries import RoundOpened
 from console.plan import types
 
 NOW = datetime.datetime(2025, 10, 17, 14, 2, 31, tzinfo=datetime.UTC)
@@ -271,6 +273,32 @@ class Recorded:
     def decide(self, gate, outcome, reason, waivers=(), *, again=False):
         self._ask("decide", gate, outcome, reason, tuple(waivers), again)
         return "G1-1.toml"
+
+    def note(self, task, text):
+        self._ask("note", task, text)
+
+    def attach(self, task, path):
+        self._ask("attach", task, path)
+        return "attachments/0"
+
+    def retest(self, gate, option, sets=None):
+        self._ask("retest", gate, option, {task: dict(given) for task, given in (sets or {}).items()})
+        return RoundOpened(gate=gate, round=2, tasks=["W0.5.2"], option=option, parameters={})
+
+    def timeline(self):
+        """Every task was planned for 12:00 and comes a day and an hour late, but what is done came in time."""
+        planned = NOW.replace(hour=12, minute=0)
+        late = planned + datetime.timedelta(days=1, hours=1)
+        times = {
+            task.id: Times(
+                task.id, task.state, planned, planned, None, None,
+                planned if task.state == "done" else None,
+                None if task.state in ("done", "skipped") else late,
+                task.state == "running", task.state == "running",
+            )
+            for task in self.current.tasks.values()
+        }  # fmt: skip
+        return Timeline(times, planned, late, ("W0.2.1", "W0.4.2"))
 
     def command(self, task, sets=None):
         given = "".join(f" --set {name}={value}" for name, value in (sets or {}).items())

@@ -231,6 +231,48 @@ async def test_what_needs_a_person_is_counted_and_gone_through(recorded, console
         assert app.console_screen.chosen == "W0.1.1"
 
 
+async def test_the_plan_shows_only_what_is_open_or_needs_you(recorded, console, settled):
+    app = console(recorded())
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        plan = app.query_one("#plan")
+
+        def listed() -> set[str]:
+            return {line.key[1] for line in plan.lines if line.key and line.key[0] == "task"}
+
+        await pilot.press("f")
+        assert listed() == {"W0.2.1", "W0.2.2", "W0.2.4"}
+        assert "only: open" in str(plan.border_subtitle)
+        await pilot.press("f")
+        assert listed() == {"W0.2.2"}
+        assert app.console_screen.chosen == "W0.2.2"
+        app.console_screen.go("W0.4.2")  # what is gone to is shown
+        assert "W0.4.2" in listed()
+        assert plan.key == ("task", "W0.4.2")
+
+
+async def test_the_timeline_says_what_slips_and_leads_to_the_task(recorded, console, settled, shown):
+    service = recorded()
+    service.current = replace(service.current, site=replace(service.current.site, zone="Europe/Berlin"))
+    app = console(service)
+    async with app.run_test(size=SMALL) as pilot:
+        await settled(pilot)
+        await pilot.press("t")
+        await pilot.pause(0.1)
+        rows = shown(app)
+        assert any("times in UTC; the site is in Europe/Berlin" in row for row in rows)
+        row = next(row for row in rows if "W0.2.1 " in row)
+        for said in ("10-17 12:00", "≈ 10-18 13:00", "+1 d 1 h", "◐ running", "OVERDUE critical"):
+            assert said in row
+        assert "OVERDUE" not in next(row for row in rows if "W0.2.2 " in row)
+        assert "the end hangs on W0.2.1 → W0.4.2" in app.screen.query_one("#times").plain
+        await pilot.press("down", "enter")
+        await pilot.pause()
+        assert app.screen is app.console_screen
+        assert app.console_screen.chosen == "W0.2.2"
+        assert app.focused.id == "task"
+
+
 async def test_a_long_title_is_there_in_full(recorded, console, settled):
     service = recorded()
     title = "Day 2  Configuration of the fine-tuning, baseline and launch"

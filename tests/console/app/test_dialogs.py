@@ -1,9 +1,12 @@
 """Acting: dialogs ask what is missing, the conductor decides, refusals are said and nothing is written."""
 
+from pathlib import Path
+
 import pytest
 from msgspec.structs import replace
 
 from console.conductor.view import ParameterView, RecordView
+from console.plan import types
 
 WIDE = (120, 40)
 
@@ -203,6 +206,53 @@ async def test_skipping_needs_a_reason(recorded, console, settled):
         await go(app, pilot, "W0.2.4")
         await pilot.press("x", *"no time", "enter")
         assert service.asked == [("skip", "W0.2.4", "no time")]
+
+
+async def test_a_note_and_a_file_are_laid_beside_a_task(recorded, console, settled):
+    service = recorded()
+    app = console(service)
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await pilot.press("a", *"fan is loud", "enter")
+        await pilot.press("A", *"~/photo.png", "enter")
+        assert service.asked == [
+            ("note", "W0.2.1", "fan is loud"),
+            ("attach", "W0.2.1", Path.home() / "photo.png"),
+        ]
+
+
+async def test_a_retest_takes_an_option(recorded, console, settled, shown):
+    service = recorded("no-go")
+    held = service.current
+    options = {
+        "slower": types.Option(title="Lower rate", parameters={"W0.5.2": {"rate": 0.00005}}),
+        "other": types.Option(title="Other data", about="which data"),
+    }
+    gates = {"G1": held.plan.gate["G1"], "G1r": types.Gate(title="Retest", retests="G1", option=options)}
+    again = replace(held.gates["G1"], id="G1r", task="W0.5.2", state="closed", decision=None)
+    service.current = replace(held, plan=replace(held.plan, gate=gates), gates=held.gates | {"G1r": again})
+    app = console(service)
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await pilot.press("R")
+        await pilot.pause()
+        screen = "\n".join(shown(app))
+        assert "slower  Lower rate: W0.5.2.rate=5e-05" in screen
+        assert "other  Other data: you choose (which data)" in screen
+        await pilot.press(*"other steps=3", "enter")
+        await pilot.pause()
+        assert "steps=3: write TASK.name=value" in "\n".join(shown(app))
+        await pilot.press("home", "ctrl+k", *"other W0.5.2.steps=3", "enter")
+        assert service.asked == [("retest", "G1r", "other", {"W0.5.2": {"steps": "3"}})]
+
+
+async def test_without_a_no_go_there_is_nothing_to_retest(recorded, console, settled, shown):
+    app = console(recorded())
+    async with app.run_test(size=WIDE, notifications=True) as pilot:
+        await settled(pilot)
+        await pilot.press("R")
+        await pilot.pause(0.1)
+        assert "nothing to retest" in "\n".join(shown(app))
 
 
 async def test_the_command_can_be_copied(recorded, console, settled):

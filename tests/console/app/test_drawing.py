@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from console.app.draw import gate, task
 from console.app.glyphs import UNICODE
-from console.conductor.view import RecordView
+from console.conductor.view import NoteView, RecordView
 from console.plan import types
 
 MISSED = RecordView(
@@ -75,6 +75,16 @@ def test_accuracies_of_a_table_are_percents_and_other_tables_are_not(drawn):
 
 def test_a_contingency_says_when_and_what(drawn):
     assert spans(drawn(contingencies=("C-10",)), "out of memory → halve the batch")
+
+
+def test_notes_and_attachments_say_who_and_when(drawn):
+    notes = (
+        NoteView("fan is loud\nand warm", "arthur", "2025-10-17T13:30:00.000Z"),
+        NoteView("photo.png", "jane", "2025-10-17T13:31:00.000Z", "attachments/ab.png", "ab" * 32, 1_900_000),
+    )
+    plain = "\n".join(line.plain for line in drawn(notes=notes))
+    assert "  ✎ arthur 2025-10-17 13:30\n    fan is loud\n    and warm\n" in plain
+    assert "    photo.png\n    attachments/ab.png, 1.9 MB, SHA-256 abababababababab…" in plain
 
 
 def test_a_gate_on_a_small_screen_cuts_no_label_and_says_nothing_twice(recorded):

@@ -94,7 +94,7 @@ async def test_every_pane_and_dialog(service, console, settled, shown, size):
         await settled(pilot)
         app.console_screen.go("W0.2.1")
         for keys in (
-            [], ["t"], ["l"], ["p"], ["h"], ["escape", "g"], ["ctrl+y"], ["escape", "escape", "j"], ["enter"],
+            [], ["i"], ["l"], ["p"], ["h"], ["escape", "g"], ["ctrl+y"], ["escape", "escape", "j"], ["enter"],
             ["escape", "escape", "e"], ["1", "enter"], ["escape", "s"], ["y"], ["escape", "question_mark"],
             ["escape", "slash", "X", "enter"], ["ctrl+p"], ["X"],
         ):  # fmt: skip

@@ -9,7 +9,7 @@ SIZES = {"80x24": (80, 24), "120x40": (120, 40)}
 SCREENS = {
     "plan": ("gate", []),
     "training": ("running", []),
-    "task": ("running", ["t"]),
+    "task": ("running", ["i"]),
     "gate": ("gate", ["g"]),
     "no-go": ("no-go", []),
 }
