@@ -63,7 +63,7 @@ def _rows(columns: tuple[int, int, int], *cells: Span) -> Iterator[Line]:
     broken = [list(wrapped(text, room, style)) for (text, style), room in zip(cells, rooms, strict=True)]
     for row in zip_longest(*broken, fillvalue=BLANK):
         fitted = [cell.fitted(room, "…") for cell, room in zip(row, rooms, strict=True)]
-        yield line(*(part for cell in fitted for part in (*cell, (" ", ""))))
+        yield line(*[part for cell in fitted for part in (*cell, (" ", ""))][:-1])
 
 
 def _criterion(criterion: CriterionView, columns: tuple[int, int, int], width: int) -> Iterator[Line]:

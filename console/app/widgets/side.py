@@ -33,7 +33,7 @@ class NeedsPane(LinesView):
         self.styles.height = 2 + min(NEEDS, len(bars.needs(view)))
 
     def _retitle(self) -> None:
-        more = len(self.view.attention) - NEEDS
+        more = len(bars.needs(self.view)) - NEEDS
         self.entitle("Needs you", f"+{more} more  n goes on" if more > 0 else "")
 
 

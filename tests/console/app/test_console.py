@@ -217,7 +217,7 @@ async def test_what_needs_a_person_is_counted_and_gone_through(recorded, console
     async with app.run_test(size=WIDE) as pilot:
         await settled(pilot)
         screen = "\n".join(shown(app))
-        assert "+2 more" in screen
+        assert "+3 more" in screen
         assert "plan/ differs: gladiator-console adopt" in screen
         assert "W0.2.5  now" in screen
         seen = []

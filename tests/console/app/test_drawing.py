@@ -97,7 +97,8 @@ def test_a_gate_on_a_small_screen_cuts_no_label_and_says_nothing_twice(recorded)
         reason="85 of 100 = 85.0 %; not proven here: no GPU",
     )
     held = replace(held, criteria=(long,))
-    plain = "\n".join(line.plain for line in gate.lines(view, held, 70, UNICODE, datetime.datetime.now(datetime.UTC)))
+    lines = gate.lines(view, held, 70, UNICODE, datetime.datetime.now(datetime.UTC))
+    plain = "\n".join("".join(text for text, _ in line.fitted(70, "…")) for line in lines)
     assert "critical errors," in plain
     assert "training" in plain
     assert "…" not in plain
