@@ -89,4 +89,13 @@ def observed(view: View, task: str) -> list[JobView]:
         return []
     during = view.plan.task[task].during
     shown = view.tasks[during] if during in view.tasks else view.tasks[task]
-    return [job for job in shown.jobs if job.round == shown.round]
+    return chain([job for job in shown.jobs if job.round == shown.round])
+
+
+def chain(jobs: list[JobView]) -> list[JobView]:
+    """The attempts that the newest one goes on from, oldest first: one curve. One begun anew is a curve of its own."""
+    found = jobs[-1:]
+    by_id = {job.id: job for job in jobs}
+    while found and found[0].continues in by_id:
+        found.insert(0, by_id[found[0].continues])
+    return found

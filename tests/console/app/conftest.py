@@ -149,7 +149,10 @@ def detailed(held: TaskView) -> TaskView:
     """The running task as the screens show it best: everything a task can have."""
     return replace(
         held,
-        jobs=(replace(job("stopped", "91d07e55"), reason="asked to end at step 20"), job(attempt=2)),
+        jobs=(
+            replace(job("stopped", "91d07e55"), reason="asked to end at step 20"),
+            replace(job(attempt=2), continues="91d07e55"),
+        ),
 
         records=(
             RecordView("loss", "final loss", "M-015", False, expected="< initial loss"),
