@@ -7,7 +7,7 @@ import datetime
 from console.conductor import lineage
 from console.conductor.criteria import criteria, describe, why_not_go
 from console.conductor.parameters import parameters
-from console.conductor.ready import decision_stale, gate_state, gate_task, task_state
+from console.conductor.ready import condition, decision_stale, gate_state, gate_task, task_state
 from console.conductor.records import record
 from console.conductor.scene import Scene
 from console.conductor.view import (
@@ -45,7 +45,7 @@ def view(scene: Scene, workspace: str, now: datetime.datetime) -> View:
         started=state.created_at,
         done=sum(t.state == "done" for t in counted),
         total=len(counted),
-        next_gate=next((g.id for g in gates.values() if g.state in ("closed", "ready") and not g.provisional), ""),
+        next_gate=_next_gate(scene, gates),
         attention=_attention(tasks, gates),
         day=max(1, (now.date() - start).days + 1),
     )
@@ -164,8 +164,25 @@ def gate_view(scene: Scene, id: str, today: datetime.date) -> GateView:
         stale=decision_stale(scene, id),
         also_ran=_who_ran(scene, found),
         not_proven=not_proven(scene, id),
-        opens=tuple(t for t, other in scene.plan.task.items() if f"{id} is " in other.when),
+        opens=_opens(scene, id),
     )
+
+
+def _opens(scene: Scene, gate: str) -> tuple[str, ...]:
+    """The tasks that wait for the gate; once it is decided, those that the outcome has opened."""
+    waiting = (id for id, task in scene.plan.task.items() if f"{gate} is " in task.when)
+    decided = scene.state.decision(gate) is not None
+    return tuple(id for id in waiting if not decided or not condition(scene, scene.task(id).when))
+
+
+def _next_gate(scene: Scene, gates: dict[str, GateView]) -> str:
+    """The first gate to come; a retest counts once there is a NO-GO to take up again."""
+    for gate in gates.values():
+        retests = scene.plan.gate[gate.id].retests
+        needed = not retests or gates[retests].state == "no-go"
+        if gate.state in ("closed", "ready") and not gate.provisional and needed:
+            return gate.id
+    return ""
 
 
 def not_proven(scene: Scene, gate: str) -> tuple[str, ...]:

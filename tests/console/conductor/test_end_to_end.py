@@ -38,6 +38,7 @@ async def test_a_rehearsal_goes_through_and_every_value_names_its_job(conductor)
     assert view.gates["G1"].state == "go"
     assert view.gates["G1"].decision.actor == "rule"
     assert view.gates["G1"].not_proven == ("speed: the hosts share one machine",)
+    assert view.next_gate == "", "a retest is no gate to come while there is no NO-GO"
     states = {id: task.state for id, task in view.tasks.items()}
     assert states == {
         "make": "done",
@@ -68,6 +69,8 @@ async def test_a_measure_below_the_threshold_ends_no_go_with_its_branch_open(con
     assert view.gates["G1"].state == "no-go"
     assert view.tasks["mourn"].state == "ready"
     assert view.tasks["go_on"].state == "locked"
+    assert view.next_gate == "G1r"
+    assert view.gates["G1"].opens == ("mourn", "decide_again")
 
 
 async def test_a_retest_is_a_new_round_and_the_old_one_stays(conductor):
