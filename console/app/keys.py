@@ -52,9 +52,9 @@ def displayed(binding: Binding) -> str:
 def footer(screen: ConsoleScreen) -> list[tuple[str, str]]:
     """The keys for the last line; all of them are in the help."""
     common = [b for b in CONSOLE if isinstance(b, Binding) and b.show]
-    names = {"leave": "leave (jobs go on)"} if screen.size.width >= 110 else {}
+    names = {"leave": "leave (jobs go on)"} if screen.app.size.width >= 110 else {}
     shown = [(displayed(b), names.get(b.description, b.description)) for b in common]
-    if screen.size.width < 100:
+    if screen.app.size.width < 100:
         shown = [(key, does) for key, does in shown if does not in ("record", "plot", "hosts", "journal")]
         shown.insert(-2, ("tab", "pane"))
     return shown

@@ -61,7 +61,7 @@ def _run(arguments: list[str]) -> int:
         if arguments and not Path(arguments[0]).exists():
             raise Unusable(f"{arguments[0]}: neither a command nor a workspace; see gladiator-console --help")
         arguments.insert(0, "open")
-    parsed = _parser().parse_args(arguments)
+    parsed = _parser(arguments[0]).parse_args(arguments)
     module = importlib.import_module(parsed.module)
     if parsed.function != "open_":
         gc.enable()
@@ -226,12 +226,14 @@ _MODULES = {
 }
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(command: str) -> argparse.ArgumentParser:
+    """The parser of that command alone, or of all where it is none: to make them all takes as long as a plan."""
     common = _Parser(add_help=False)
     common.add_argument("--operator", metavar="NAME", help="who writes (default: GLADIATOR_OPERATOR, or the account)")
     parser = _Parser(prog="gladiator-console", description="Operator console for a machine-learning programme.")
     parsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, (about, add) in COMMANDS.items():
+    for name in [command] if command in COMMANDS else COMMANDS:
+        about, add = COMMANDS[name]
         one = parsers.add_parser(name, help=about, description=about, parents=[common])
         add(one)
         one.set_defaults(module=_MODULES[name], function=name.replace("-", "_") + "_")

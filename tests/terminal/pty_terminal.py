@@ -82,6 +82,9 @@ class Terminal:
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
         self._rest = b""
+        """The beginning of a sequence that has not come whole."""
+        self._unread: list[tuple[float, bytes]] = []
+        """What came, and when, that is not on the screen yet."""
         self._fd, slave = os.openpty()
         self._size(columns, rows)
         self.started = time.perf_counter()
@@ -109,6 +112,16 @@ class Terminal:
 
     def pump(self, timeout: float) -> int:
         """Takes in what comes within ``timeout`` seconds, answers what is asked: the bytes that came, 0 for none."""
+        came = self.hear(timeout)
+        while self._unread:
+            self._read()
+        return came
+
+    def hear(self, timeout: float) -> int:
+        """As `pump`, but what came is only put on the screen when somebody pumps or asks `completed`.
+
+        The command is then never held up by how slow this terminal reads.
+        """
         if self._fd < 0 or not select.select([self._fd], [], [], timeout)[0]:
             return 0
         try:
@@ -117,14 +130,35 @@ class Terminal:
             return 0
         self.heard = time.perf_counter()
         self.received += len(data)
-        data = self._rest + data
-        cut = _UNFINISHED.search(data)
-        data, self._rest = (data[: cut.start()], data[cut.start() :]) if cut else (data, b"")
+        whole = self._rest + data
+        cut = _UNFINISHED.search(whole)
+        whole, self._rest = (whole[: cut.start()], whole[cut.start() :]) if cut else (whole, b"")
         for asked, answer in _ANSWERS:
-            for _ in asked.findall(data):
+            for _ in asked.findall(whole):
                 os.write(self._fd, answer)
-        self._stream.feed(_UNPARSED.sub(b"", data))
+        self._unread.append((self.heard, whole))
         return len(data)
+
+    def _read(self) -> float:
+        """Puts the oldest bytes on the screen; when they came."""
+        moment, data = self._unread.pop(0)
+        self._stream.feed(_UNPARSED.sub(b"", data))
+        return moment
+
+    def completed(self, *texts: str, quiet: float = 0.25, timeout: float = 20.0) -> float:
+        """When the bytes came that put the last of the texts on the screen, by `time.perf_counter`.
+
+        Listens first, until nothing has come for ``quiet`` seconds, and reads then. Raises NotSeen.
+        """
+        limit = time.monotonic() + timeout
+        while time.monotonic() < limit:
+            while self.hear(quiet):
+                pass
+            while self._unread:
+                moment = self._read()
+                if all(self.row(text) for text in texts):
+                    return moment
+        raise NotSeen(f"waited for {texts}: not in {timeout:g} s\n{self.text}")
 
     def screen(self) -> list[str]:
         """The rows as they stand, without spaces at their ends."""

@@ -111,14 +111,14 @@ class ConsoleScreen(Screen[None]):
     def show_hosts(self) -> None:
         """The hosts' readings."""
         heard = self.app.heard()
-        strip = hosts.strip(self.view, heard, self.size.width, self.app.glyphs)
+        strip = hosts.strip(self.view, heard, self.app.size.width, self.app.glyphs)
         self._strip.show([strip])
         self._hosts.show(self.view, heard)
 
     def _show_header(self) -> None:
         app = self.app
         running = app.feeds.running(self.view)
-        told = bars.header(self.view, app.now(), running, self.size.width, app.glyphs, app.service.operator)
+        told = bars.header(self.view, app.now(), running, app.size.width, app.glyphs, app.service.operator)
         self._header.show([told])
 
     def _show_task(self) -> None:

@@ -190,12 +190,23 @@ class LinesView(Scrolled, can_focus=True):
             self.scroll_to_region(Region(0, new, 1, 1), animate=False, force=True)
             self.post_message(self.Moved(self, self.key))
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Painted before a resize is heard of, as at the start, the pane has its lines all the same."""
+        self._fit()
+        return super().render_lines(crop)
+
     def on_resize(self, _event: Resize) -> None:
-        width = self.scrollable_content_region.width
-        if width != self._width:
-            self._width = width
-            self.rebuild()
+        if self._fit():
             self.refresh()
+
+    def _fit(self) -> bool:
+        """Makes the lines anew if the width is another one; whether it was."""
+        width = self.scrollable_content_region.width
+        if width == self._width:
+            return False
+        self._width = width
+        self.rebuild()
+        return True
 
     def on_focus(self) -> None:
         self.refresh_lines(self.cursor, 1)
