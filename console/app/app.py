@@ -15,6 +15,7 @@ from textual.app import App
 from textual.events import Event, Key, Paste
 from textual.screen import Screen
 
+from console import clock
 from console.app import glyphs
 from console.app.commands import ConsoleCommands
 from console.app.draw.hosts import Heard
@@ -74,7 +75,7 @@ class ConsoleApp(App[None]):
 
     def now(self) -> datetime.datetime:
         """The moment, UTC."""
-        return datetime.datetime.now(datetime.UTC)
+        return clock.now()
 
     def heard(self) -> dict[str, Heard]:
         """What the hosts said lately; nobody is asked before the first frame stands."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from console import clock
 from console.conductor.compose import view
 from console.conductor.errors import Refused, Unusable
 from console.conductor.scene import Scene
@@ -35,7 +36,7 @@ class Workspace:
         self.site = site
         self.journal = journal
         self._scene: Scene | None = None
-        self._view: tuple[int, datetime.date, View] | None = None
+        self._view: View | None = None
 
     @classmethod
     def create(cls, path: Path, plan: Path, site: Path, operator: str, start: datetime.date | None = None) -> Workspace:
@@ -51,7 +52,7 @@ class Workspace:
             site_digest=where.digest,
             rehearsal=where.rehearsal,
             not_here=where.not_here,
-            start=start or today(),
+            start=start or clock.today(),
         )
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,22 +106,27 @@ class Workspace:
         state = self.journal.state
         if state.plan_digest != self.plan.digest:
             self.plan, _ = _load(_adopted(self.path, state.plan_digest), self.path / "site.toml", reload)
-        if self._scene is None or self._scene.sequence != state.sequence or self._scene.state is not state:
-            self._scene = self.scene_of(state)
+        known = self._scene
+        if (
+            known is None
+            or known.sequence != state.sequence
+            or known.state is not state
+            or _minute(known.now) != _minute(clock.now())
+        ):
+            self._scene, self._view = self.scene_of(state), None
+        assert self._scene is not None
         return self._scene
 
     def scene_of(self, state: State) -> Scene:
         """A scene of a state at hand, for use inside a transaction."""
-        return Scene(self.plan, self.site, state)
+        return Scene(self.plan, self.site, state, clock.now())
 
     def view(self) -> View:
-        """What to show now; the same object while nothing has changed and the day is the same."""
+        """What to show now; the same object while nothing has changed and the minute is the same."""
         scene = self.scene()
-        now = datetime.datetime.now(datetime.UTC)
-        if self._view is None or self._view[:2] != (scene.state.sequence, now.date()):
-            found = view(scene, str(self.path), now)
-            self._view = (scene.state.sequence, now.date(), replace(found, plan_differs=self.plan_differs()))
-        return self._view[2]
+        if self._view is None:
+            self._view = replace(view(scene, str(self.path)), plan_differs=self.plan_differs())
+        return self._view
 
     def plan_differs(self) -> bool:
         """Whether the files under ``plan/`` are others than those of the plan in force."""
@@ -148,9 +154,8 @@ class Workspace:
         return plan
 
 
-def today() -> datetime.date:
-    """The day, UTC."""
-    return datetime.datetime.now(datetime.UTC).date()
+def _minute(moment: datetime.datetime) -> datetime.datetime:
+    return moment.replace(second=0, microsecond=0)
 
 
 def _load(plan: Path, site: Path, read: Callable[[Path, Path], tuple[Plan, Site]] = load) -> tuple[Plan, Site]:

@@ -75,6 +75,8 @@ class RecordTyped(Entry, frozen=True, kw_only=True, tag="record-typed"):
     round: int
     record: str
     value: Scalar
+    occurrence: str = ""
+    """Of a task that repeats: the day, YYYY-MM-DD."""
 
 
 class Ticked(Entry, frozen=True, kw_only=True, tag="ticked"):
@@ -84,14 +86,16 @@ class Ticked(Entry, frozen=True, kw_only=True, tag="ticked"):
     round: int
     deliverable: str
     undo: bool = False
+    occurrence: str = ""
 
 
 class Skipped(Entry, frozen=True, kw_only=True, tag="skipped"):
-    """A task left out, by the rule of a rehearsal or by a person."""
+    """A task, or one occurrence of it, left out by the rule of a rehearsal or by a person."""
 
     task: str
     round: int
     reason: str
+    occurrence: str = ""
 
 
 class Noted(Entry, frozen=True, kw_only=True, tag="noted"):
@@ -111,6 +115,14 @@ class Attached(Entry, frozen=True, kw_only=True, tag="attached"):
     file: str
     sha256: str
     size: int
+
+
+class Answered(Entry, frozen=True, kw_only=True, tag="answered"):
+    """What a person did about a contingency; ``signs`` are those that called for it then."""
+
+    contingency: str
+    signs: list[str]
+    text: str
 
 
 class PlanAdopted(Entry, frozen=True, kw_only=True, tag="plan-adopted"):
@@ -181,6 +193,7 @@ AnyEntry: TypeAlias = (
     | Skipped
     | Noted
     | Attached
+    | Answered
     | PlanAdopted
     | RoundOpened
     | Decided

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from console.journal.entries import (
+    Answered,
     Attached,
     Created,
     Decided,
@@ -75,6 +76,14 @@ class Remark(msgspec.Struct, frozen=True):
     at: str
 
 
+class Answer(msgspec.Struct, frozen=True):
+    """An answer to a contingency as journalled."""
+
+    entry: Answered
+    operator: str
+    at: str
+
+
 class Opening(msgspec.Struct, frozen=True):
     """A round as journalled."""
 
@@ -93,12 +102,14 @@ class State(msgspec.Struct):
     jobs: dict[str, Job] = msgspec.field(default_factory=dict)
     runs: dict[tuple[str, int], list[Job]] = msgspec.field(default_factory=dict)
     """The attempts by (task, round), oldest first."""
-    records: dict[tuple[str, int, str], Signed] = msgspec.field(default_factory=dict)
-    """By (task, round, slug)."""
-    ticks: dict[tuple[str, int, str], Signed] = msgspec.field(default_factory=dict)
-    """By (task, round, deliverable)."""
-    skipped: dict[tuple[str, int], Signed] = msgspec.field(default_factory=dict)
-    """By (task, round); the value is the reason."""
+    records: dict[tuple[str, int, str, str], Signed] = msgspec.field(default_factory=dict)
+    """By (task, round, slug, occurrence)."""
+    ticks: dict[tuple[str, int, str, str], Signed] = msgspec.field(default_factory=dict)
+    """By (task, round, deliverable, occurrence)."""
+    skipped: dict[tuple[str, int, str], Signed] = msgspec.field(default_factory=dict)
+    """By (task, round, occurrence); the value is the reason."""
+    answers: dict[str, list[Answer]] = msgspec.field(default_factory=dict)
+    """What persons did about each contingency, oldest first."""
     decisions: dict[str, list[Taken]] = msgspec.field(default_factory=dict)
     """By gate, oldest first."""
 
@@ -112,7 +123,7 @@ class State(msgspec.Struct):
     openings: list[Opening] = msgspec.field(default_factory=list)
     """Rounds opened, oldest first; how many there were by some moment is that moment's epoch."""
 
-    def apply(self, row: Row, digest: str) -> None:
+    def apply(self, row: Row, digest: str) -> None:  # noqa: PLR0912 - a branch a kind
         """Adds the next row, whose hash is ``digest``."""
         entry = row.entry
         if row.time < self.last_at:
@@ -130,15 +141,19 @@ class State(msgspec.Struct):
                 job = self.jobs[entry.job]
                 job.finished, job.ended_at = entry, row.time
             case RecordTyped():
-                self.records[entry.task, entry.round, entry.record] = Signed(row.operator, row.time, entry.value)
+                key = (entry.task, entry.round, entry.record, entry.occurrence)
+                self.records[key] = Signed(row.operator, row.time, entry.value)
             case Ticked(undo=True):
-                self.ticks.pop((entry.task, entry.round, entry.deliverable), None)
+                self.ticks.pop((entry.task, entry.round, entry.deliverable, entry.occurrence), None)
             case Ticked():
-                self.ticks[entry.task, entry.round, entry.deliverable] = Signed(row.operator, row.time)
+                key = (entry.task, entry.round, entry.deliverable, entry.occurrence)
+                self.ticks[key] = Signed(row.operator, row.time)
             case Skipped():
-                self.skipped[entry.task, entry.round] = Signed(row.operator, row.time, entry.reason)
+                self.skipped[entry.task, entry.round, entry.occurrence] = Signed(row.operator, row.time, entry.reason)
             case Noted() | Attached():
                 self.notes.setdefault(entry.task, []).append(Remark(entry, row.operator, row.time))
+            case Answered():
+                self.answers.setdefault(entry.contingency, []).append(Answer(entry, row.operator, row.time))
             case PlanAdopted():
                 self.plan_digest = entry.plan_digest
             case RoundOpened():

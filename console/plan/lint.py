@@ -89,10 +89,14 @@ def _condition(plan: Plan, place: tuple[str, ...], when: Condition) -> Iterator[
 
 
 def _times(plan: Plan, id: str, task: Task) -> Iterator[Finding]:
-    if task.due and not task.day:
+    if task.due and not (task.day or task.repeats):
         yield Finding(("task", id, "due"), "has no day to be due on")
     if task.minutes and task.minutes[0] > task.minutes[1]:
         yield Finding(("task", id, "minutes"), f"expected least and most, got {task.minutes[0]} and {task.minutes[1]}")
+    if task.until and (task.until not in plan.task or task.until == id):
+        yield Finding(("task", id, "until"), f'no other task "{task.until}"')
+    if task.until and (task.operation or task.repeats not in ("daily", "weekly")):
+        yield Finding(("task", id, "until"), "only a person's task that repeats daily or weekly has an end to its days")
     if task.weekday and task.repeats != "weekly":
         yield Finding(("task", id, "weekday"), "only a task that repeats weekly falls on a weekday")
     day, phase = plan.day.get(task.day), plan.phase.get(plan.task_phase.get(id, ""))
@@ -144,6 +148,12 @@ def _contingencies(plan: Plan) -> Iterator[Finding]:
                 yield Finding(("contingency", id, "task", at), f'no task "{task}"')
         if contingency.gate and contingency.gate not in plan.gate:
             yield Finding(("contingency", id, "gate"), f'no gate "{contingency.gate}"')
+        if not contingency.sign and not contingency.gate:
+            yield Finding(
+                ("contingency", id), "has neither sign nor gate: only a person can tell that it is there", True
+            )
+        for at, sign in enumerate(contingency.sign):
+            yield from lint_operations.sign(("contingency", id, "sign", at), plan, sign)
 
 
 def _register(plan: Plan) -> Iterator[Finding]:

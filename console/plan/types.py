@@ -102,6 +102,8 @@ class Task(Struct, frozen=True, kw_only=True):
     repeats: Literal["", "2 h", "daily", "weekly"] = ""
     weekday: Weekday = ""
     """For a task that repeats weekly: when it falls due, by the calendar."""
+    until: Id = ""
+    """For a person's task that repeats: it falls due until that one is done; else until its phase's days are over."""
     gate: Id = ""
     operation: str = ""
     parameters: dict[str, Any] = {}
@@ -140,7 +142,9 @@ class Option(Struct, frozen=True, kw_only=True):
     title: str
     about: str = ""
     parameters: dict[Id, dict[str, Scalar]] = {}
-    """Task -> values. Empty where the operator has to choose them."""
+    """Task -> values. Where neither these nor ``again`` name a task, the operator has to choose."""
+    again: list[Id] = []
+    """Tasks that begin anew although nothing is set for them, and with them what lies between them and the gate."""
 
 
 class Gate(Struct, frozen=True, kw_only=True):
@@ -153,6 +157,7 @@ class Gate(Struct, frozen=True, kw_only=True):
     retests: Id = ""
     """The gate whose NO-GO this one takes up again, in a new round of the tasks its criteria name."""
     criterion: dict[Slug, Criterion] = {}
+    """A retest that names none has those of the gate that it retests."""
     option: dict[Id, Option] = {}
     """What a retest may change, by step id or name."""
     go: str = ""
@@ -184,14 +189,32 @@ class Phase(Struct, frozen=True, kw_only=True):
     days: Annotated[int, Meta(ge=0)] = 0
 
 
+class Sign(Struct, frozen=True, kw_only=True):
+    """Something by which a contingency is known: a task's state, how it stands to its time, or a value of it.
+
+    Exactly one of ``state``, ``schedule``, ``measure`` and ``record`` is named; a value calls for the contingency when
+    it is as ``value`` says.
+    """
+
+    task: Id
+    state: Literal["", "running", "done", "failed", "lost", "stopped"] = ""
+    schedule: Literal["", "ahead", "late"] = ""
+    """``ahead``: its day has come and all that the plan has before it in the phase is done; ``late``: it is not."""
+    measure: str = ""
+    record: Slug = ""
+    value: Expectation | None = None
+
+
 class Contingency(Struct, frozen=True, kw_only=True):
-    """What the plan says to do when something calls for it."""
+    """What the plan says to do when one of its signs is there, or when its gate is NO-GO."""
 
     cause: Literal["stalled", "diverging", "error", "transfer", "gate", "self-attack", "schedule"]
     condition: str
     action: str
     task: list[Id] = []
+    """Where it belongs: the tasks that it may befall, or that answer it."""
     gate: Id = ""
+    sign: list[Sign] = []
     impact: str = ""
 
 
