@@ -14,6 +14,7 @@ from console.conductor.moments import counts, due_at, planned, span
 from console.conductor.ready import gate_task, task_state
 from console.conductor.scene import Scene
 from console.conductor.view import TaskState
+from console.plan.schedule import zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,17 @@ class Times:
 
 
 @dataclass(frozen=True, slots=True)
+class Reached:
+    """A milestone: the day at whose end it is to be reached, and when it is expected, or was reached; UTC."""
+
+    id: str
+    title: str
+    planned: datetime.datetime
+    expected: datetime.datetime
+    done: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Timeline:
     """All tasks' times, in the plan's order, and the end of the whole."""
 
@@ -48,6 +60,7 @@ class Timeline:
     expected_end: datetime.datetime
     critical: tuple[str, ...]
     """The tasks that the expected end hangs on, first to last."""
+    milestones: tuple[Reached, ...] = ()
 
 
 def timeline(scene: Scene) -> Timeline:
@@ -66,7 +79,20 @@ def timeline(scene: Scene) -> Timeline:
         last = binding.get(last, "")
     times = {id: _times(scene, id, now, expected[id], id in critical) for id in scene.plan.task}
     planned = max((times[id].planned_end for id in counted), default=now)
-    return Timeline(times, planned, max(counted.values(), default=now), tuple(critical))
+    reached = tuple(_milestones(scene, counted))
+    return Timeline(times, planned, max(counted.values(), default=now), tuple(critical), reached)
+
+
+def _milestones(scene: Scene, ends: Mapping[str, datetime.datetime]) -> Iterator[Reached]:
+    """Each with the last end of the tasks of its phase, or of all phases."""
+    local = zone(scene.site.zone)
+    for id, milestone in scene.plan.milestone.items():
+        of_it = [task for task in ends if milestone.phase in ("", scene.plan.task_phase[task])]
+        day = scene.start + datetime.timedelta(days=milestone.offset + 1)
+        planned = datetime.datetime.combine(day, datetime.time(), local).astimezone(datetime.UTC)
+        expected = max((ends[task] for task in of_it), default=planned)
+        done = all(task_state(scene, task)[0] in ("done", "skipped") for task in of_it)
+        yield Reached(id, milestone.title, planned, expected, done)
 
 
 def _times(scene: Scene, id: str, now: datetime.datetime, expected: datetime.datetime | None, critical: bool) -> Times:

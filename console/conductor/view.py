@@ -190,6 +190,15 @@ class TaskView(Struct, frozen=True):
         return next((j for j in reversed(self.jobs) if j.round == self.round), None)
 
 
+def chain(jobs: list[JobView]) -> list[JobView]:
+    """The attempts that the newest one goes on from, oldest first: one curve. One begun anew is a curve of its own."""
+    found = jobs[-1:]
+    by_id = {job.id: job for job in jobs}
+    while found and found[0].continues in by_id:
+        found.insert(0, by_id[found[0].continues])
+    return found
+
+
 class CriterionView(Struct, frozen=True):
     """One rule of a gate with what the evidence says of it."""
 

@@ -30,6 +30,7 @@ def lint_plan(plan: Plan) -> Iterator[Finding]:
     yield from _gates(plan, graph)
     yield from _contingencies(plan)
     yield from _register(plan)
+    yield from _addendum(plan)
     yield from _without_end(plan)
     yield from lint_operations.in_plan(plan, graph)
 
@@ -163,6 +164,14 @@ def _register(plan: Plan) -> Iterator[Finding]:
     for id, milestone in plan.milestone.items():
         if milestone.phase and milestone.phase not in plan.phase:
             yield Finding(("milestone", id, "phase"), f'no phase "{milestone.phase}"')
+
+
+def _addendum(plan: Plan) -> Iterator[Finding]:
+    asked = plan.addendum
+    if asked and asked.gate not in plan.gate:
+        yield Finding(("addendum", "gate"), f'no gate "{asked.gate}"')
+    if asked and asked.phase not in plan.phase:
+        yield Finding(("addendum", "phase"), f'no phase "{asked.phase}"')
 
 
 def _without_end(plan: Plan) -> Iterator[Finding]:

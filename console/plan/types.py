@@ -243,6 +243,15 @@ class Resource(Struct, frozen=True, kw_only=True):
     about: str
 
 
+class Addendum(Struct, frozen=True, kw_only=True):
+    """What the report writes once a gate, or its retest, is GO: its results and the phase that it opens."""
+
+    gate: Id
+    version: str
+    """Of the plan that the addendum makes."""
+    phase: Id
+
+
 class PlanFile(Struct, frozen=True, kw_only=True):
     """What plan.toml holds: the plan as a whole, and its phases in order with the file of each."""
 
@@ -258,6 +267,7 @@ class PlanFile(Struct, frozen=True, kw_only=True):
     milestone: dict[Id, Milestone] = {}
     risk: dict[Id, Risk] = {}
     resource: dict[Id, Resource] = {}
+    addendum: Addendum | None = None
 
 
 class PhaseFile(Struct, frozen=True, kw_only=True):

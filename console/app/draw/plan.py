@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 
+from console.app.draw import bars
 from console.app.glyphs import Glyphs
 from console.app.line import Line, Span, line, wrapped
 from console.conductor.view import TaskView, View
@@ -106,7 +107,7 @@ def chosen(view: View, filter: str) -> Collection[str] | None:
     if filter == "open":
         return {task.id for task in view.tasks.values() if task.state not in ("locked", *SETTLED)}
     if filter == "needs you":
-        return {view.gates[id].task if id in view.gates else id for id, _ in view.attention}
+        return {bars.task_of(view, id) for id, _ in view.attention}
     return None
 
 

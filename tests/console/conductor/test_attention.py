@@ -29,7 +29,8 @@ def story(tell):
     )  # fmt: skip
     plan.contingency["C-2"] = Contingency(cause="gate", condition="Not good enough", action="Stop.", gate="G")
     plan.contingency["C-3"] = Contingency(
-        cause="schedule", condition="Later than planned", action="Use the buffer.", sign=[Sign(task="test", schedule="late")]
+        cause="schedule", condition="Later than planned", action="Use the buffer.",
+        sign=[Sign(task="test", schedule="late")]
     )  # fmt: skip
     story.now = at(16, "08:00")
     return story
