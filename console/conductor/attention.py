@@ -117,11 +117,13 @@ def _late(scene: Scene, tasks: Mapping[str, TaskView]) -> Iterator[Found]:
     if overdue:
         at, first = overdue[0]
         yield "late", (first.id, f"overdue since {at:%Y-%m-%d %H:%M} UTC{_more(len(overdue))}")
+    tomorrow = (scene.now - datetime.datetime.combine(scene.start, datetime.time(), datetime.UTC)).days + 1
+    begun = {id for id, day in scene.plan.day.items() if day.offset <= tomorrow}
     blocked = [
         task
         for task in tasks.values()
         if task.state == "locked"
-        and scene.task(task.id).day
+        and task.day in begun
         and counts(scene, task.id)
         and scene.now > _latest_start(scene, task.id)
     ]

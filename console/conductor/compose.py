@@ -57,7 +57,8 @@ def task_view(scene: Scene, id: str, occurrence: str = "") -> TaskView:
     """One task in its current round, with the attempts of all rounds; of a repeated one, on that day or the current."""
     task = scene.task(id)
     state, why = task_state(scene, id)
-    on = occurrence or current(scene, id)
+    days = occurrences(scene, id) if falls_due(task) else ()
+    on = occurrence or (current(scene, id) if days else "")
     return TaskView(
         id=id,
         title=task.title,
@@ -71,13 +72,15 @@ def task_view(scene: Scene, id: str, occurrence: str = "") -> TaskView:
         gate=task.gate,
         optional=task.optional,
         round=scene.round(id),
-        jobs=tuple(_job(job) for job in scene.all_attempts(id)),
+        jobs=tuple(map(_job, scene.all_attempts(id))),
         records=Later(lambda: [record(scene, id, slug, on) for slug in task.record]) if task.record else (),
-        deliverables=tuple(_deliverable(scene, id, d, text, on) for d, text in task.deliverable.items()),
+        deliverables=Later(lambda: [_deliverable(scene, id, d, text, on) for d, text in task.deliverable.items()])
+        if task.deliverable
+        else (),
         parameters=Later(lambda: parameters(scene, id)) if task.operation else (),
         contingencies=_befalls(scene).get(id, ()),
         notes=tuple(_note(remark) for remark in scene.state.notes.get(id, ())),
-        occurrences=occurrences(scene, id),
+        occurrences=days,
         occurrence=on,
     )
 

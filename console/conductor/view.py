@@ -163,7 +163,7 @@ class TaskView(Struct, frozen=True):
     jobs: tuple[JobView, ...]
     """All attempts of all rounds, oldest first."""
     records: Sequence[RecordView]
-    deliverables: tuple[DeliverableView, ...]
+    deliverables: Sequence[DeliverableView]
     parameters: Sequence[ParameterView]
     contingencies: tuple[str, ...]
     notes: tuple[NoteView, ...] = ()

@@ -27,6 +27,8 @@ class Created(Entry, frozen=True, kw_only=True, tag="created"):
     rehearsal: bool
     not_here: dict[str, str]
     start: datetime.date
+    compiled: str = ""
+    """SHA-256 of the plan as `console.plan.compiled` has it."""
 
 
 class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -130,6 +132,7 @@ class PlanAdopted(Entry, frozen=True, kw_only=True, tag="plan-adopted"):
 
     version: str
     plan_digest: str
+    compiled: str = ""
 
 
 class RoundOpened(Entry, frozen=True, kw_only=True, tag="round-opened"):

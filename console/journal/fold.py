@@ -117,6 +117,8 @@ class State(msgspec.Struct):
     """What persons noted on or attached to each task, oldest first."""
     plan_digest: str = ""
     """Of the plan in force."""
+    compiled: str = ""
+    """SHA-256 of the plan in force as `console.plan.compiled` has it; "" where none was pinned."""
     clock_back: list[int] = msgspec.field(default_factory=list)
     """Rows whose time lies before that of the row before them: a clock jumped; the order is the sequence's."""
     last_at: str = ""
@@ -132,7 +134,7 @@ class State(msgspec.Struct):
         match entry:
             case Created():
                 self.created, self.created_at = entry, row.time
-                self.plan_digest = entry.plan_digest
+                self.plan_digest, self.compiled = entry.plan_digest, entry.compiled
             case JobStarted():
                 job = Job(entry, row.operator, row.time)
                 self.jobs[entry.job] = job
@@ -155,7 +157,7 @@ class State(msgspec.Struct):
             case Answered():
                 self.answers.setdefault(entry.contingency, []).append(Answer(entry, row.operator, row.time))
             case PlanAdopted():
-                self.plan_digest = entry.plan_digest
+                self.plan_digest, self.compiled = entry.plan_digest, entry.compiled
             case RoundOpened():
                 self.openings.append(Opening(entry, row.operator, row.time))
             case Decided():

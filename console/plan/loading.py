@@ -15,7 +15,7 @@ from console.plan.files import File, read
 from console.plan.tables import file_table
 from console.plan.types import Gate, Phase, PhaseFile, Plan, PlanFile, Site, SiteFile
 
-__all__ = ["Fault", "Faults", "examine", "load", "load_plan", "load_site", "reload", "shipped"]
+__all__ = ["Fault", "Faults", "examine", "load", "load_plan", "load_site", "reload", "reload_site", "shipped"]
 
 PLAN = "plan.toml"
 KINDS = ("day", "task", "gate", "contingency")
@@ -69,9 +69,13 @@ def reload(directory: Path, file: Path) -> tuple[Plan, Site]:
     Raises Faults if they can't even be read.
     """
     plan, files, _ = _merged(directory)
+    return _sound(plan, [fault for one in files for fault in one.faults]), reload_site(file)
+
+
+def reload_site(file: Path) -> Site:
+    """The site as `load` once gave it. Raises Faults if it can't be read."""
     found, site = _site(file)
-    faults = [fault for one in (*files, found) for fault in one.faults]
-    return _sound(plan, faults), _sound(site, faults)
+    return _sound(site, found.faults)
 
 
 def examine(directory: Path, *, notes: bool = True) -> tuple[Plan | None, list[Fault]]:

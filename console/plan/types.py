@@ -33,8 +33,11 @@ Condition = Annotated[
 """``G1 is go``, terms joined by ``or`` or by ``and``; ``and`` binds tighter. passed-over counts as go."""
 
 
-class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of every table: immutable, and an unknown key is an error."""
+class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Base of every table: immutable, and an unknown key is an error.
+
+    What is not said is not encoded, so that a digest of a table stays the same when tables learn to say more.
+    """
 
 
 class ArtefactFrom(Struct, frozen=True, kw_only=True):
