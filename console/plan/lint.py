@@ -11,7 +11,7 @@ from console.plan import lint_operations, reach
 from console.plan.faults import Finding
 from console.plan.graph import Graph, gates_in
 from console.plan.schedule import zone
-from console.plan.types import Condition, Plan, Site, Task
+from console.plan.types import Condition, Plan, Site, Task, within
 from operations import registry
 
 
@@ -59,6 +59,10 @@ def _phases(plan: Plan) -> Iterator[Finding]:
     for id, day in plan.day.items():
         if 0 < plan.days <= day.offset:
             yield Finding(("day", id, "offset"), f"expected less than the plan's {plan.days} days, got {day.offset}")
+        if day.within and day.within not in plan.day:
+            yield Finding(("day", id, "within"), f'no day "{day.within}"')
+        elif id in within(plan, id):
+            yield Finding(("day", id, "within"), "is a part of itself")
 
 
 def _names(plan: Plan, id: str, task: Task) -> Iterator[Finding]:

@@ -173,6 +173,8 @@ class Day(Struct, frozen=True, kw_only=True):
     title: str
     offset: Annotated[int, Meta(ge=0)]
     """Days after the plan's start."""
+    within: Id = ""
+    """The day, or stretch of days, that this one is a part of; to any depth."""
 
 
 class Phase(Struct, frozen=True, kw_only=True):
@@ -342,3 +344,13 @@ class Site(SiteFile, frozen=True, kw_only=True):
 
     digest: str = ""
     """SHA-256 of the site's file; set by loading."""
+
+
+def within(plan: Plan, day: str) -> list[str]:
+    """The days that the day is a part of, the innermost first; one that is a part of itself stands there once."""
+    found: list[str] = []
+    outer = plan.day[day].within if day in plan.day else ""
+    while outer in plan.day and outer not in found:
+        found.append(outer)
+        outer = plan.day[outer].within
+    return found

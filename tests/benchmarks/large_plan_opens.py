@@ -1,8 +1,8 @@
 """A plan of 2,000 tasks beside the shipped one, and the shipped one all unfolded beside a bare tree.
 
-``python -P tests/benchmarks/large_plan_opens.py [--pairs 15] [--keys 1000]`` prints one table; exit status 1 if a target
-is missed. Targets: first frame at most 1.3 x the shipped plan's median; ``status`` within 0.5 s on either; key to paint
-with every phase unfolded p50 at most 1.5 x and p95 at most 2 x a bare tree of the same labels.
+``python -P tests/benchmarks/large_plan_opens.py [--pairs 15] [--keys 1000]`` prints one table; exit status 1 if a
+target is missed. Targets: first frame at most 1.3 x the shipped plan's median; ``status`` within 0.5 s on either; key
+to paint with every phase unfolded p50 at most 1.5 x and p95 at most 2 x a bare tree of the same labels.
 """
 
 from __future__ import annotations

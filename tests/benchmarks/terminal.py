@@ -138,7 +138,7 @@ def labels(workspace: Path, *, unfolded: bool = False) -> list[tuple[int, str, b
 
     opened = Workspace.open(workspace)
     view = opened.view()
-    every = {branch.key for phase in plan.branches(view) for branch in (phase, *phase.days)}
+    every = {branch.key for phase in plan.branches(view) for branch in phase.all()}
     drawn = plan.lines(view, every if unfolded else plan.opening(view), {}, WIDTH, UNICODE)
     opened.close()
     texts = ["".join(text for text, _ in line.left) for line in drawn]

@@ -114,7 +114,7 @@ class PlanPane(LinesView):
 
     def action_fold_all(self) -> None:
         """Unfolds everything; once that is so, folds it."""
-        every = {branch.key for phase in plan.branches(self.view) for branch in (phase, *phase.days)}
+        every = {branch.key for phase in plan.branches(self.view) for branch in phase.all()}
         self._opened = set() if every <= self._opened else every
         self.rebuild()
 
