@@ -26,7 +26,9 @@ def attention(
     """Every task, gate and contingency that waits for somebody."""
     found: list[Found] = [pair for task in tasks.values() for pair in _of_task(scene, task, tasks)]
     found += _of_gates(gates)
-    found += [("contingency", _called_for(c)) for c in contingencies if c.state == "open"]
+    found += [
+        ("late" if c.cause == "schedule" else "contingency", _called_for(c)) for c in contingencies if c.state == "open"
+    ]
     found += _late(scene, tasks)
     found += _to_tick([task for task in tasks.values() if task.state == "done"])
     return tuple(need for _, need in sorted(found, key=lambda pair: _ORDER.index(pair[0])))

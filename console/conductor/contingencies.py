@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from console.conductor import wording
-from console.conductor.moments import counts, planned
+from console.conductor.moments import counts, day_start, planned
 from console.conductor.occurrences import current
 from console.conductor.ready import task_state
 from console.conductor.records import met
@@ -23,8 +23,9 @@ def contingency(scene: Scene, id: str) -> ContingencyView:
     known = {sign for answer in answers for sign in answer.entry.signs}
     return ContingencyView(
         id=id,
+        cause=asked.cause,
         condition=asked.condition,
-        action=asked.action.strip(),
+        action=" ".join(asked.action.split()),
         impact=asked.impact,
         tasks=tuple(asked.task),
         state="quiet" if not signs else "answered" if known.issuperset(signs) else "open",
@@ -79,7 +80,7 @@ def _typed(scene: Scene, task: str, record: str) -> tuple[Value, str]:
 def _by_time(scene: Scene, sign: Sign) -> str:
     """On the task's day: whether all that the plan has before it in the phase is done."""
     state, _ = task_state(scene, sign.task)
-    if state in ("done", "skipped") or scene.now < planned(scene, sign.task)[0]:
+    if state in ("done", "skipped") or scene.now < day_start(scene, sign.task):
         return ""
     phase = scene.plan.task_phase[sign.task]
     before = [
@@ -87,7 +88,7 @@ def _by_time(scene: Scene, sign: Sign) -> str:
         for id in scene.plan.task
         if scene.plan.task_phase[id] == phase
         and scene.task(id).day
-        and planned(scene, id)[1] <= planned(scene, sign.task)[0]
+        and planned(scene, id)[1] <= day_start(scene, sign.task)
         and counts(scene, id)
     ]
     open_tasks = [id for id in before if task_state(scene, id)[0] not in ("done", "skipped")]

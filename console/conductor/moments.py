@@ -46,6 +46,13 @@ def planned(scene: Scene, id: str) -> tuple[datetime.datetime, datetime.datetime
     return begin, end
 
 
+@remembered
+def day_start(scene: Scene, id: str) -> datetime.datetime:
+    """When the day of a task that has one begins."""
+    date = date_of(scene.plan, id, scene.start) or scene.start
+    return datetime.datetime.combine(date, datetime.time(), zone(scene.site.zone)).astimezone(datetime.UTC)
+
+
 def due_at(scene: Scene, id: str) -> datetime.datetime | None:
     """When the task is due, UTC; None if the plan names no time."""
     return due(scene.plan, id, scene.start, scene.site.zone)

@@ -240,6 +240,7 @@ class ContingencyView(Struct, frozen=True):
     """What the plan says to do when something calls for it, and whether something does."""
 
     id: str
+    cause: str
     condition: str
     action: str
     impact: str

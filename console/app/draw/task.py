@@ -50,9 +50,10 @@ def lines(view: View, task: TaskView, width: int, glyphs: Glyphs, command: str) 
         drawn += [BLANK, line(("Command", "head")), *wrapped(command, width, "", "    ", "  ")]
     drawn += _jobs(task, width, glyphs)
     drawn += _notes(task, width, glyphs)
-    if task.contingencies:
+    quiet = [id for id in task.contingencies if id not in view.contingencies or view.contingencies[id].state == "quiet"]
+    if quiet:
         drawn += [BLANK, line(("If it goes wrong", "head"))]
-        for said in task.contingencies:
+        for said in quiet:
             drawn += wrapped(_contingency(view, said, glyphs), width, "", "    ", f"  {glyphs.dot} ")
     return drawn
 

@@ -26,7 +26,7 @@ def drawn(recorded):
         view = recorded().current
         held = replace(view.tasks["W0.2.1"], records=records, **given)
         contingency = ContingencyView(
-            "C-10", "out of memory", "halve the batch", "", (), calls, SIGNS[calls], ANSWERS[calls]
+            "C-10", "error", "out of memory", "halve the batch", "", (), calls, SIGNS[calls], ANSWERS[calls]
         )
         view = replace(
             view,
