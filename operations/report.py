@@ -107,7 +107,9 @@ _BREAKS = re.compile("[\t\n\r\x0b\x0c\u2028\u2029]+")
 _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
 )
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~>:@=])")
+# What Markdown reads anywhere, what it reads at the start of a block, and what GitHub's turns into a link by itself.
+_MARKDOWN = re.compile(r"([\\`*_\[\]|~>@]|^[#+=-]|:(?=//)|(?<=www)\.)", re.I)
+_NUMBERED = re.compile(r"^(\d{1,9})([.)])")
 
 
 def markdown(title: str, blocks: Sequence[Block], notice: str = "") -> str:
@@ -120,7 +122,8 @@ def markdown(title: str, blocks: Sequence[Block], notice: str = "") -> str:
 
 
 def _md(text: str) -> str:
-    return _MARKDOWN.sub(r"\\\1", clean(text)).replace("&", "&amp;").replace("<", "&lt;")
+    numbered = _NUMBERED.sub(r"\1\\\2", _MARKDOWN.sub(r"\\\1", clean(text)))
+    return numbered.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def _markdown(block: Block) -> str:

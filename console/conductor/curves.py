@@ -21,7 +21,7 @@ def chart(conductor: Conductor, task: TaskView) -> Chart | None:
     """
     series = []
     rounds = sorted({job.round for job in task.jobs})
-    for number in rounds:
+    for number in reversed(rounds):  # the newest below: what both have is seen of the older
         points = _points(conductor, chain([job for job in task.jobs if job.round == number]))
         if points:
             series.append(Series(f"round {number}" if len(rounds) > 1 else "training loss", points))

@@ -66,6 +66,25 @@ def test_markdown_rows_keep_their_columns_and_lines(texts):
         assert "<" not in line
 
 
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("99 of 100 = 99.0 %, at 14:02 (UTC) - by Ada!", "99 of 100 = 99.0 %, at 14:02 (UTC) - by Ada!"),
+        ("# no heading", "\\# no heading"),
+        ("- no item", "\\- no item"),
+        ("1. no item", "1\\. no item"),
+        ("100) no item", "100\\) no item"),
+        ("*no* _stress_ `code` ~~gone~~", "\\*no\\* \\_stress\\_ \\`code\\` \\~\\~gone\\~\\~"),
+        ("[no](link) ![image](x)", "\\[no\\](link) !\\[image\\](x)"),
+        ("http://no.link www.no.link a@no.link", "http\\://no.link www\\.no.link a\\@no.link"),
+        ("<script>&amp;", "&lt;script\\>&amp;amp;"),
+        ("> no quote | no cell", "\\> no quote \\| no cell"),
+    ],
+)
+def test_markdown_escapes_what_it_would_read_and_leaves_prose_alone(text, written):
+    assert report.markdown("t", [report.Paragraph(text)]).splitlines()[-1] == written
+
+
 def test_cell_that_was_not_measured_is_a_dash_never_a_zero():
     table = report.Table(("a",), ((None,),))
     assert "<td>–</td>" in report.html("t", [table])
