@@ -11,6 +11,7 @@ from console.journal.entries import RoundOpened, Row, Waiver
 
 if TYPE_CHECKING:  # the forecast is loaded when someone looks at it
     from console.conductor.timeline import Timeline
+    from console.hosts.archive import History, Span
 
 
 class Workspace(Protocol):
@@ -114,6 +115,10 @@ class Service(Protocol):
     def events_file(self, job: JobView) -> Path: ...
 
     def rows(self, after: int = 0) -> Sequence[Row]: ...
+
+    def history(self, host: str, span: Span) -> History | None: ...
+
+    async def keep_readings(self) -> None: ...
 
     async def reconcile(self) -> None: ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 
-from console.conductor import lineage
+from console.conductor import alerts, lineage
 from console.conductor.criteria import criteria, describe, why_not_go
 from console.conductor.parameters import parameters
 from console.conductor.ready import condition, decision_stale, gate_state, gate_task, task_state
@@ -33,6 +33,7 @@ def view(scene: Scene, workspace: str, now: datetime.datetime) -> View:
     tasks = {id: task_view(scene, id) for id in plan.task}
     gates = {id: gate_view(scene, id, now.date()) for id in plan.gate}
     counted = [t for t in tasks.values() if not t.optional]
+    alerted = alerts.open_alerts(scene)
     start = state.created.start if state.created else plan.start
     return View(
         plan=plan,
@@ -46,8 +47,10 @@ def view(scene: Scene, workspace: str, now: datetime.datetime) -> View:
         done=sum(t.state == "done" for t in counted),
         total=len(counted),
         next_gate=_next_gate(scene, gates),
-        attention=_attention(tasks, gates),
+        attention=(*alerts.needs(alerted), *_attention(tasks, gates)),
         day=max(1, (now.date() - start).days + 1),
+        alerts=alerted,
+        limits={(one.id, one.host): one.why_not for one in alerts.watched(scene)},
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from console.journal.entries import (
+    AlertCleared,
+    AlertRaised,
     Attached,
     Created,
     Decided,
@@ -83,6 +85,13 @@ class Opening(msgspec.Struct, frozen=True):
     at: str
 
 
+class Alert(msgspec.Struct, frozen=True):
+    """An alert that has not ended, as journalled."""
+
+    entry: AlertRaised
+    at: str
+
+
 class State(msgspec.Struct):
     """All that has happened up to row ``sequence``."""
 
@@ -111,6 +120,10 @@ class State(msgspec.Struct):
     last_at: str = ""
     openings: list[Opening] = msgspec.field(default_factory=list)
     """Rounds opened, oldest first; how many there were by some moment is that moment's epoch."""
+    alerts: dict[tuple[str, str], Alert] = msgspec.field(default_factory=dict)
+    """Those that have not ended, by (host, limit), oldest first."""
+    alerted: dict[tuple[str, str], int] = msgspec.field(default_factory=dict)
+    """How many alerts (host, limit) has had."""
 
     def apply(self, row: Row, digest: str) -> None:
         """Adds the next row, whose hash is ``digest``."""
@@ -131,10 +144,8 @@ class State(msgspec.Struct):
                 job.finished, job.ended_at = entry, row.time
             case RecordTyped():
                 self.records[entry.task, entry.round, entry.record] = Signed(row.operator, row.time, entry.value)
-            case Ticked(undo=True):
-                self.ticks.pop((entry.task, entry.round, entry.deliverable), None)
             case Ticked():
-                self.ticks[entry.task, entry.round, entry.deliverable] = Signed(row.operator, row.time)
+                self._tick(entry, row)
             case Skipped():
                 self.skipped[entry.task, entry.round] = Signed(row.operator, row.time, entry.reason)
             case Noted() | Attached():
@@ -146,7 +157,22 @@ class State(msgspec.Struct):
             case Decided():
                 taken = Taken(entry, row.operator, row.time, row.sequence, len(self.openings))
                 self.decisions.setdefault(entry.gate, []).append(taken)
+            case AlertRaised() | AlertCleared():
+                self._alert(entry, row)
         self.sequence, self.head = row.sequence, digest
+
+    def _tick(self, entry: Ticked, row: Row) -> None:
+        if entry.undo:
+            self.ticks.pop((entry.task, entry.round, entry.deliverable), None)
+        else:
+            self.ticks[entry.task, entry.round, entry.deliverable] = Signed(row.operator, row.time)
+
+    def _alert(self, entry: AlertRaised | AlertCleared, row: Row) -> None:
+        if isinstance(entry, AlertRaised):
+            self.alerts[entry.host, entry.limit] = Alert(entry, row.time)
+            self.alerted[entry.host, entry.limit] = entry.number
+        else:
+            self.alerts.pop((entry.host, entry.limit), None)
 
     def decision(self, gate: str) -> Taken | None:
         """The decision in force: the latest, unless a round for another has been opened since."""

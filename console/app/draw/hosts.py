@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from console.app.draw import times
 from console.app.draw.bars import sparkline
-from console.app.follow import size
 from console.app.glyphs import Glyphs
 from console.app.line import Line, Span, line, wrapped
 from console.app.service import Reading
 from console.conductor.view import View
+from console.conductor.wording import size
+from console.plan import limits
 from console.plan.types import Host
 
 SPARKS = 8
@@ -37,21 +38,10 @@ class Heard:
 NOTHING = Heard("not asked yet")
 
 
-def twins(view: View) -> dict[str, str]:
-    """Hosts that share a machine with one named before them, and that one."""
-    first: dict[str, str] = {}
-    found: dict[str, str] = {}
-    for id, host in view.site.host.items():
-        machine = host.machine or ("this machine" if host.link == "local" else "")
-        if machine and first.setdefault(machine, id) != id:
-            found[id] = first[machine]
-    return found
-
-
 def strip(view: View, heard: Mapping[str, Heard], width: int, glyphs: Glyphs) -> Line:
     """All hosts on one line; the first of a shared machine speaks for it."""
     parts: list[Span] = [(" ", "")]
-    shared = twins(view)
+    shared = limits.shared(view.site)
     for place, id in enumerate(view.site.host):
         if place:
             parts.append((f" {glyphs.cut} ", "dim"))
@@ -99,7 +89,7 @@ def _or_na(value: float | None, form: str) -> Span:
 def lines(view: View, heard: Mapping[str, Heard], width: int, glyphs: Glyphs) -> list[Line]:
     """The hosts pane."""
     drawn: list[Line] = []
-    shared = twins(view)
+    shared = limits.shared(view.site)
     for id, host in view.site.host.items():
         known = heard.get(id, NOTHING)
         drawn.append(
