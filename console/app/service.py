@@ -43,6 +43,15 @@ class Reading(Protocol):
     def gpu_reason(self) -> str: ...
 
     @property
+    def gpu_memory_used(self) -> float | None: ...
+
+    @property
+    def gpu_memory_total(self) -> float | None: ...
+
+    @property
+    def gpu_memory_reason(self) -> str: ...
+
+    @property
     def ram_used(self) -> int: ...
 
     @property
@@ -55,6 +64,12 @@ class Reading(Protocol):
     def temperature_reason(self) -> str: ...
 
     @property
+    def thermal_pressure(self) -> int | None: ...
+
+    @property
+    def thermal_reason(self) -> str: ...
+
+    @property
     def watts(self) -> float | None: ...
 
     @property
@@ -62,6 +77,24 @@ class Reading(Protocol):
 
     @property
     def disk_free(self) -> int: ...
+
+    @property
+    def disk_written(self) -> float | None: ...
+
+    @property
+    def disk_reason(self) -> str: ...
+
+    @property
+    def net_sent(self) -> float | None: ...
+
+    @property
+    def net_received(self) -> float | None: ...
+
+    @property
+    def net_reason(self) -> str: ...
+
+    @property
+    def load1(self) -> float: ...
 
 
 class Hosts(Protocol):

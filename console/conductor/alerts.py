@@ -81,8 +81,12 @@ def asks(limit: Limit | AlertRaised) -> str:
 
 
 def needs(alerts: tuple[AlertView, ...]) -> tuple[tuple[str, str], ...]:
-    """What needs a person: (host, what)."""
-    return tuple((alert.host, f"{alert.level}: {alert.label} {alert.text}") for alert in alerts)
+    """What needs a person: (host, its most pressing alert, and how many more)."""
+    found: dict[str, list[AlertView]] = {}
+    for alert in alerts:
+        found.setdefault(alert.host, []).append(alert)
+    more = {host: f", and {len(held) - 1} more" if len(held) > 1 else "" for host, held in found.items()}
+    return tuple((h, f"{held[0].level}: {held[0].label} {held[0].text}{more[h]}") for h, held in found.items())
 
 
 @dataclass(slots=True)

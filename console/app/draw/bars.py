@@ -45,12 +45,13 @@ def needs(view: View) -> list[Line]:
     drawn: list[Line] = []
     if view.plan_differs:
         drawn.append(line(("plan/ differs: gladiator-console adopt", "warn")))
-    drawn += [line((id, "accent"), f"  {what}", key=_need(view, id)) for id, what in view.attention]
+    drawn += [line((id, "accent"), f"  {what}", key=need(view, id)) for id, what in view.attention]
     return drawn or [line(("nothing now", "dim"))]
 
 
-def _need(view: View, id: str) -> tuple[str, str]:
-    return "gate" if id in view.gates else "task", id
+def need(view: View, id: str) -> tuple[str, str]:
+    """What that needs a person is: a gate, a task, or a host with an alert."""
+    return ("gate" if id in view.gates else "task" if id in view.tasks else "host"), id
 
 
 def keys(bindings: Sequence[tuple[str, str]]) -> Line:
