@@ -47,7 +47,7 @@ ROWS = (
     _Row("gpu_memory_used", "gpu memory", "gpu_memory_reason"),
     _Row("cpu_percent", "processors", "cpu_reason", 100.0),
     _Row("ram_used", "memory"),
-    _Row("temperature_c", "temperature", "temperature_reason", 110.0),
+    _Row("temperature_c", "temperature", "temperature_reason"),
     _Row("thermal_pressure", "pressure", "thermal_reason", 4.0),
     _Row("watts", "power", "watts_reason"),
     _Row("disk_free", "disk free"),
