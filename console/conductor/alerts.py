@@ -57,8 +57,8 @@ def watched(scene: Scene) -> list[Watched]:
 
 def open_alerts(scene: Scene) -> tuple[AlertView, ...]:
     """Alerts that have not ended: alerts before warnings, older ones first."""
-    found = [_view(scene, alert) for alert in scene.state.alerts.values()]
-    return tuple(sorted(found, key=lambda alert: alert.level != "alert"))
+    found = [_view(scene, alert) for alert in scene.state.open_alerts().values()]
+    return tuple(sorted(found, key=lambda alert: (alert.level != "alert", alert.since)))
 
 
 def _view(scene: Scene, alert: Alert) -> AlertView:
@@ -109,7 +109,8 @@ class Watch:
     ) -> Iterator[AlertRaised | AlertCleared]:
         """What begins and ends with each host's newest reading: its time, and its values by name, none for n/a."""
         places = {(one.host, one.id): one for one in watched(scene)}
-        for place, open_alert in list(scene.state.alerts.items()):
+        alerts = scene.state.open_alerts()
+        for place, open_alert in alerts.items():
             why_not = places[place].why_not if place in places else "the plan in force has no such limit there"
             if why_not:
                 yield _cleared(open_alert, None, why_not)
@@ -120,7 +121,7 @@ class Watch:
                 self._runs.pop(place, None)
             else:
                 run = self._run(place, one.limit, t, value)
-                alert = scene.state.alerts.get(place)
+                alert = alerts.get(place)
                 if t - run.since < one.limit.seconds:
                     continue
                 if run.side == "beyond" and alert is None:
@@ -141,9 +142,9 @@ class Watch:
 def keyed(state: State, entry: AlertRaised | AlertCleared) -> list[tuple[str | None, AlertRaised | AlertCleared]]:
     """The entry under its unique key, or nothing where another console was first: to be asked in the transaction."""
     place = entry.host, entry.limit
-    known = state.alerts.get(place)
+    known = state.open_alerts().get(place)
     if isinstance(entry, AlertRaised):
-        first = known is None and state.alerted.get(place, 0) == entry.number - 1
+        first = known is None and len(state.alerts.get(place, ())) == entry.number - 1
         return [(f"alert-raised:{entry.host}:{entry.limit}:{entry.number}", entry)] if first else []
     first = known is not None and known.entry.number == entry.number
     return [(f"alert-cleared:{entry.host}:{entry.limit}:{entry.number}", entry)] if first else []
@@ -153,7 +154,7 @@ def _raised(state: State, one: Watched, value: float) -> AlertRaised:
     return AlertRaised(
         host=one.host,
         limit=one.id,
-        number=state.alerted.get((one.host, one.id), 0) + 1,
+        number=len(state.alerts.get((one.host, one.id), ())) + 1,
         reading=one.limit.reading,
         value=value,
         compare=one.limit.compare,

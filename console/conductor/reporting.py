@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from console.conductor import wording
+from console.conductor.alerts import asks
 from console.conductor.verbs import Conductor
 from console.conductor.view import GateView, RecordView, TaskView, View
+from console.journal.fold import State
 from operations import report
 from operations.report import Block, Heading, Listing, Paragraph, Table
 
@@ -45,6 +47,7 @@ def _blocks(conductor: Conductor, view: View) -> Iterator[Block]:
     if view.attention:
         yield Heading("Needs attention")
         yield Listing(tuple(f"{id}: {text}" for id, text in view.attention))
+    yield from _alerts(state, view)
     for id, phase in view.plan.phase.items():
         yield Heading(f"{id} {phase.title}")
         tasks = [task for task in view.tasks.values() if task.phase == id]
@@ -54,6 +57,30 @@ def _blocks(conductor: Conductor, view: View) -> Iterator[Block]:
         if len(touched) < len(tasks):
             locked = [task for task in tasks if task not in touched]
             yield Paragraph(f"Locked: {', '.join(task.id for task in locked)} ({'; '.join(locked[0].why)}).")
+
+
+def _alerts(state: State, view: View) -> Iterator[Block]:
+    """Every limit that a host's reading did not hold, from when to when."""
+    alerts = sorted((alert for held in state.alerts.values() for alert in held), key=lambda alert: alert.at)
+    if not alerts:
+        return
+    yield Heading("Limits of the hosts")
+    yield Table(
+        ("host", "limit", "value", "asks", "began", "ended"),
+        tuple(
+            (
+                alert.entry.host,
+                view.plan.limit[alert.entry.limit].label if alert.entry.limit in view.plan.limit else alert.entry.limit,
+                wording.reading(alert.entry.reading, alert.entry.value),
+                asks(alert.entry),
+                alert.at,
+                f"{alert.cleared_at}{f', {alert.cleared.reason}' if alert.cleared.reason else ''}"
+                if alert.cleared
+                else "open",
+            )
+            for alert in alerts
+        ),
+    )
 
 
 def _gate(gate: GateView) -> Iterator[Block]:

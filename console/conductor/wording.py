@@ -91,7 +91,7 @@ def reading(name: str, value: float | None) -> str:
     """A host's reading in the unit that a person uses: ``62 °C``, ``3.1 GB``, ``1.2 MB/s``, ``n/a``."""
     if value is None:
         return "n/a"
-    unit = READING_UNITS[name]
+    unit = READING_UNITS.get(name, "")
     if unit in ("B", "B/s"):
         return size(value) + unit[1:]
     return f"{value:.0f} {unit}" if unit else f"{value:g}" if value == int(value) else f"{value:.2f}"

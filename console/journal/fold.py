@@ -85,11 +85,13 @@ class Opening(msgspec.Struct, frozen=True):
     at: str
 
 
-class Alert(msgspec.Struct, frozen=True):
-    """An alert that has not ended, as journalled."""
+class Alert(msgspec.Struct):
+    """An alert as journalled and, once it has ended, its end."""
 
     entry: AlertRaised
     at: str
+    cleared: AlertCleared | None = None
+    cleared_at: str = ""
 
 
 class State(msgspec.Struct):
@@ -120,10 +122,8 @@ class State(msgspec.Struct):
     last_at: str = ""
     openings: list[Opening] = msgspec.field(default_factory=list)
     """Rounds opened, oldest first; how many there were by some moment is that moment's epoch."""
-    alerts: dict[tuple[str, str], Alert] = msgspec.field(default_factory=dict)
-    """Those that have not ended, by (host, limit), oldest first."""
-    alerted: dict[tuple[str, str], int] = msgspec.field(default_factory=dict)
-    """How many alerts (host, limit) has had."""
+    alerts: dict[tuple[str, str], list[Alert]] = msgspec.field(default_factory=dict)
+    """By (host, limit), oldest first."""
 
     def apply(self, row: Row, digest: str) -> None:
         """Adds the next row, whose hash is ``digest``."""
@@ -168,11 +168,11 @@ class State(msgspec.Struct):
             self.ticks[entry.task, entry.round, entry.deliverable] = Signed(row.operator, row.time)
 
     def _alert(self, entry: AlertRaised | AlertCleared, row: Row) -> None:
+        alerts = self.alerts.setdefault((entry.host, entry.limit), [])
         if isinstance(entry, AlertRaised):
-            self.alerts[entry.host, entry.limit] = Alert(entry, row.time)
-            self.alerted[entry.host, entry.limit] = entry.number
-        else:
-            self.alerts.pop((entry.host, entry.limit), None)
+            alerts.append(Alert(entry, row.time))
+        elif alerts:
+            alerts[-1].cleared, alerts[-1].cleared_at = entry, row.time
 
     def decision(self, gate: str) -> Taken | None:
         """The decision in force: the latest, unless a round for another has been opened since."""
@@ -184,3 +184,7 @@ class State(msgspec.Struct):
     def open_jobs(self) -> list[Job]:
         """Jobs whose end is not journalled."""
         return [j for j in self.jobs.values() if j.finished is None]
+
+    def open_alerts(self) -> dict[tuple[str, str], Alert]:
+        """Alerts that have not ended, by (host, limit)."""
+        return {place: alerts[-1] for place, alerts in self.alerts.items() if alerts and alerts[-1].cleared is None}

@@ -9,6 +9,8 @@ import msgspec
 import pytest
 
 from console.conductor.keeping import Keeping
+from console.conductor.reporting import markdown
+from console.conductor.verbs import Conductor
 from console.conductor.workspace import Workspace
 from console.hosts.archive import Archive
 from console.journal.entries import AlertCleared, AlertRaised, JobStarted
@@ -142,6 +144,10 @@ async def test_an_alert_is_journalled_when_it_begins_and_when_it_ends(workspace,
         await keep.stop(task)
     assert len(entries(AlertRaised)) == len(entries(AlertCleared)) == 1, "two consoles, one alert"
     assert not workspace.view().alerts
+    [row] = [line for line in markdown(Conductor(workspace, "Ada")).splitlines() if "Temperature" in line]
+    assert "ALPHA" in row
+    assert "95 °C" in row
+    assert "open" not in row
     other.close()
 
 

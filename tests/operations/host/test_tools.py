@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from operations.host import tools
+from operations.host import macos, tools
 from operations.host.nvidia import Nvidia
 from operations.host.readings import Sampler
 from operations.host.tools import Command, Talking
@@ -143,3 +143,47 @@ def test_a_reading_does_not_wait_for_a_tool_that_hangs(tmp_path, closing):
         took.append(time.perf_counter() - begun)
         assert (reading.gpu_percent, reading.gpu_reason) == (None, "not read yet")
     assert sorted(took)[10] < 0.1
+
+
+@pytest.fixture
+def mac(tmp_path, closing, monkeypatch):
+    """``mac("0.8.2")``: a Mac's tools as programs of this machine, with that macmon; each says what a Mac's does."""
+
+    def make(version):
+        said = {
+            "ioreg": 'print(\'"PerformanceStatistics" = {"Device Utilization %"=34}\')',
+            "notifyutil": "print('com.apple.system.thermalpressurelevel 1')",
+            "macmon": f"if '--version' in sys.argv: print('macmon {version}'); sys.exit()\n"
+            "assert sys.argv[1:] == ['pipe']\n"
+            "while True:\n"
+            '    print(\'{"temp":{"cpu_temp_avg":51.5,"gpu_temp_avg":0.0},"sys_power":23.5}\', flush=True)\n'
+            "    time.sleep(0.05)",
+        }
+        for name, text in said.items():
+            (tmp_path / name).mkdir(exist_ok=True)
+            said[name] = program(tmp_path / name, text)
+        monkeypatch.setattr(macos, "IOREG", (said["ioreg"], *macos.IOREG[1:]))
+        monkeypatch.setattr(macos, "NOTIFYUTIL", (said["notifyutil"], *macos.NOTIFYUTIL[1:]))
+        return closing(macos.Macos(said["macmon"]))
+
+    return make
+
+
+def test_a_macs_tools_make_a_reading(tmp_path, closing, mac):
+    sampler = closing(Sampler(tmp_path, [mac("0.8.2")]))
+    reading = until(lambda: (r := sampler.sample()).gpu_percent and r.watts and r.thermal_reason == "" and r)
+    assert (reading.gpu_percent, reading.temperature_c, reading.watts, reading.thermal_pressure) == (34, 51.5, 23.5, 1)
+    assert (reading.gpu_memory_used, reading.gpu_memory_reason) == (None, macos.SHARED)
+
+
+def test_an_old_macmon_is_not_believed(tmp_path, closing, mac):
+    sampler = closing(Sampler(tmp_path, [mac("0.6.1")]))
+    reading = until(lambda: "too old" in (r := sampler.sample()).watts_reason and r)
+    assert (reading.temperature_c, reading.watts) == (None, None)
+    assert reading.temperature_reason.endswith("version 0.6.1 is too old: 0.8.2 or later")
+
+
+def test_a_mac_without_macmon_says_what_is_missing(monkeypatch, closing, tmp_path):
+    monkeypatch.setattr(macos.shutil, "which", lambda *_, **__: None)
+    reading = closing(Sampler(tmp_path, [macos.Macos()])).sample()
+    assert (reading.watts, reading.watts_reason) == (None, macos.NO_MACMON)
