@@ -59,7 +59,7 @@ def test_what_a_driver_does_not_tell_is_none_with_a_reason_and_never_a_part_of_a
     "line", ["", "No devices were found", "0, 1, 97", "a, 1, 97, 1, 1, 1, 1", "0, 1, 9, 1, 1, 1, 1, 1"]
 )
 def test_a_line_that_is_no_gpus_is_refused(line):
-    with pytest.raises(ValueError, match=re.escape(line)):
+    with pytest.raises(ValueError, match=f"^{re.escape(line)}$"):
         nvidia.parse(line)
 
 
