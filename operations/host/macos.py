@@ -84,7 +84,7 @@ class Macos:
 
     def __init__(self, macmon: str | None = None) -> None:
         self._gpu: Tool[float] = Command(IOREG, parse_ioreg)
-        self._pressure: Tool[float] = Command(NOTIFYUTIL, parse_pressure)
+        self._pressure: Tool[float] = Command(NOTIFYUTIL, parse_pressure, every=4.0)
         program = macmon or shutil.which("macmon") or shutil.which("macmon", path=HOMES)
         self._macmon: Tool[Sensed] | None = None
         if program:

@@ -131,6 +131,7 @@ def table(
         yield from _limits(view, id, row.name, style, width)
         if key == shown.plotted:
             yield from _plot(row, past, width, glyphs)
+            yield from _asked(view, id, row.name, width)
 
 
 def _span(shown: Shown, past: History | None) -> str:
@@ -220,7 +221,9 @@ def _plot(row: _Row, past: History | None, width: int, glyphs: Glyphs) -> Iterat
         return
     room = max(8, min(120, width - _AXIS - 5))
     low = 0.0 if row.top is not None else point.low
-    high = max(point.high, row.top or 0.0, low + 1e-9)
+    high = max(point.high, row.top or 0.0)
+    if not high > low:  # what never changed is a line in the middle
+        low, high = (low * 0.99, low * 1.01) if low > 0 else (low, low + 1.0)
     labels = {0: _figure(row.name, high), HIGH - 1: _figure(row.name, low)}
     for place, text in enumerate(blocks(means(past.parts[row.name], room), low, high, HIGH, glyphs)):
         yield line((f"    {labels.get(place, ''):>{_AXIS}}{glyphs.cut}", "dim"), (text, "accent"))
@@ -230,6 +233,17 @@ def _plot(row: _Row, past: History | None, width: int, glyphs: Glyphs) -> Iterat
         f"{word} {wording.reading(row.name, v)}" for word, v in zip(("least", "mean", "most"), point, strict=True)
     )
     yield line((f"    {'':{_AXIS}} {', '.join(figures)}", "dim"))
+
+
+def _asked(view: View, id: str, name: str, width: int) -> Iterator[Line]:
+    """The plan's limits of a reading, and why one does not hold here now."""
+    hosts = machine(view, id)
+    for key, limit in view.plan.limit.items():
+        why_not = [why for (asked, host), why in view.limits.items() if asked == key and host in hosts]
+        if limit.reading == name and why_not:
+            aside = f", not watched now: {why_not[0]}" if why_not[0] else f", {limit.level} after {limit.seconds} s"
+            indent = " " * (_AXIS + 5)
+            yield from wrapped(f"{limit.label}: {asks(limit)}{aside}", width, "dim", indent, indent)
 
 
 def _figure(name: str, value: float) -> str:

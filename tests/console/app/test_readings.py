@@ -152,6 +152,21 @@ async def test_enter_plots_a_reading_with_its_gap_and_takes_the_plot_away(limite
         assert pane.plain == before
 
 
+@pytest.mark.parametrize("name", ["disk_free", "load1", "cpu_percent", "temperature_c"])
+@pytest.mark.parametrize("value", [0.0, 1e-12, 0.3, 6e10, 1e15])
+async def test_what_never_changed_can_be_plotted(limited, console, settled, name, value):
+    app = console(limited(past={"hour": history(**{name: [value] * PARTS})}))
+    async with app.run_test(size=SMALL) as pilot:
+        await settled(pilot)
+        await pilot.press("h")
+        pane = app.query_one("#hosts")
+        pane.seek(("ALPHA", name))
+        await pilot.press("enter")
+        rows = [row.partition("│")[2].strip() for row in pane.plain.split("\n") if "│" in row]
+        assert len(rows) == 6
+        assert any(rows)
+
+
 async def test_a_reading_without_a_history_says_so(limited, console, settled):
     app = console(limited(past={"hour": history(cpu_percent=[1.0] * PARTS)}))
     async with app.run_test(size=WIDE) as pilot:
@@ -160,6 +175,26 @@ async def test_a_reading_without_a_history_says_so(limited, console, settled):
         app.query_one("#hosts").seek(("ALPHA", "watts"))
         await pilot.press("enter")
         assert "power: no history yet" in app.query_one("#hosts").plain
+
+
+@pytest.mark.parametrize(
+    ("aside", "said"),
+    [
+        ("", "Disk free: > 1.0 TB, alert after 10 s"),
+        ("no terabyte here", "Disk free: > 1.0 TB, not watched now: no terabyte here"),
+    ],
+)
+async def test_below_a_plot_stands_what_the_plan_asks(limited, console, settled, aside, said):
+    app = console(limited(disk=DISK, aside=aside, past={"hour": history(disk_free=[6e10] * PARTS)}))
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await pilot.press("h")
+        pane = app.query_one("#hosts")
+        assert said not in " ".join(pane.plain.split())
+        pane.seek(("ALPHA", "disk_free"))
+        await pilot.press("enter")
+        assert said in " ".join(pane.plain.split())
+        assert ("! Disk free" in pane.plain) is (aside == "")
 
 
 async def test_a_host_that_is_silent_shows_its_past_and_nothing_as_now(limited, console, settled):
