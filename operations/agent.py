@@ -109,6 +109,8 @@ class _Agent:
             return 2
         except BrokenPipeError:
             return 0
+        finally:
+            self._sampler.close()
 
     def _patience(self, behind: bool) -> float | None:
         """How long nothing needs to be done unless something comes."""
@@ -186,6 +188,8 @@ class _Agent:
             case wire.Readings():
                 self._interval = max(0.2, request.interval) if request.interval > 0 else 0.0
                 self._next_sample = time.monotonic()
+                if not self._interval:
+                    self._sampler.close()
             case wire.Ping():
                 pass
         return wire.Done(id=request.id)

@@ -154,6 +154,7 @@ class _Supervision:
                     self._end_group(worker)
                     worker.wait()
                 os.close(lifeline)
+                self._sampler.close()
         return self._verdict(worker.returncode, _out_of_memory_kills() > out_of_memory)
 
     def _start(self, given: bytes) -> tuple[subprocess.Popen[bytes], int, int]:

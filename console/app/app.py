@@ -103,6 +103,7 @@ class ConsoleApp(App[None]):
         self.set_timer(0.5, self._show_hosts)
         self.later(self._load_plotting())
         self.later(self._watch())
+        self.later(self.service.keep_readings())
 
     async def _load_plotting(self) -> None:
         from console.app import tools

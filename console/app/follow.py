@@ -11,6 +11,7 @@ from pathlib import Path
 
 from console.app.draw import times
 from console.conductor import wording
+from console.conductor.wording import size
 from console.text import clean
 from operations import events
 from operations.events import Endpoint, Finished, Log, Made, Measured, Metric, Progress
@@ -207,14 +208,3 @@ def said(event: Log | Measured | Made | Endpoint | Finished) -> Said:
             level = {"done": "info", "stopped": "warning", "failed": "error"}[event.outcome]
             why = f": {event.reason}" if event.reason else ""
             return Said(clock, clean(f"{event.outcome} after {times.lasted(event.seconds)}{why}"), level)
-
-
-def size(count: float) -> str:
-    """Bytes in the decimal unit that keeps them short: ``1.9 MB``."""
-    if count < 1000:
-        return f"{count:.0f} B"
-    for unit in ("kB", "MB", "GB", "TB"):
-        count /= 1000
-        if count < 1000 or unit == "TB":
-            return f"{count:.1f} {unit}" if count < 100 else f"{count:,.0f} {unit}"
-    raise AssertionError

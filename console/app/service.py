@@ -11,6 +11,7 @@ from console.journal.entries import RoundOpened, Row, Waiver
 
 if TYPE_CHECKING:  # the forecast is loaded when someone looks at it
     from console.conductor.timeline import Timeline
+    from console.hosts.archive import History, Span
 
 
 class Workspace(Protocol):
@@ -42,6 +43,15 @@ class Reading(Protocol):
     def gpu_reason(self) -> str: ...
 
     @property
+    def gpu_memory_used(self) -> float | None: ...
+
+    @property
+    def gpu_memory_total(self) -> float | None: ...
+
+    @property
+    def gpu_memory_reason(self) -> str: ...
+
+    @property
     def ram_used(self) -> int: ...
 
     @property
@@ -54,6 +64,12 @@ class Reading(Protocol):
     def temperature_reason(self) -> str: ...
 
     @property
+    def thermal_pressure(self) -> int | None: ...
+
+    @property
+    def thermal_reason(self) -> str: ...
+
+    @property
     def watts(self) -> float | None: ...
 
     @property
@@ -61,6 +77,24 @@ class Reading(Protocol):
 
     @property
     def disk_free(self) -> int: ...
+
+    @property
+    def disk_written(self) -> float | None: ...
+
+    @property
+    def disk_reason(self) -> str: ...
+
+    @property
+    def net_sent(self) -> float | None: ...
+
+    @property
+    def net_received(self) -> float | None: ...
+
+    @property
+    def net_reason(self) -> str: ...
+
+    @property
+    def load1(self) -> float: ...
 
 
 class Hosts(Protocol):
@@ -118,6 +152,10 @@ class Service(Protocol):
     def events_file(self, job: JobView) -> Path: ...
 
     def rows(self, after: int = 0) -> Sequence[Row]: ...
+
+    def history(self, host: str, span: Span) -> History | None: ...
+
+    async def keep_readings(self) -> None: ...
 
     async def reconcile(self) -> None: ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from console.conductor import lineage
+from console.conductor import alerts, lineage
 from console.conductor.attention import attention
 from console.conductor.contingencies import contingency
 from console.conductor.criteria import criteria, describe, why_not_go
@@ -35,6 +35,7 @@ def view(scene: Scene, workspace: str) -> View:
     gates = {id: gate_view(scene, id) for id in plan.gate}
     contingencies = {id: contingency(scene, id) for id in plan.contingency}
     counted = [t for t in tasks.values() if not t.optional]
+    alerted = alerts.open_alerts(scene)
     return View(
         plan=plan,
         site=scene.site,
@@ -48,8 +49,10 @@ def view(scene: Scene, workspace: str) -> View:
         done=sum(t.state == "done" for t in counted),
         total=len(counted),
         next_gate=_next_gate(scene, gates),
-        attention=attention(scene, tasks, gates, contingencies.values()),
+        attention=(*alerts.needs(alerted), *attention(scene, tasks, gates, contingencies.values())),
         day=max(1, (scene.now.date() - scene.start).days + 1),
+        alerts=alerted,
+        limits={(one.id, one.host): one.why_not for one in alerts.watched(scene)},
     )
 
 

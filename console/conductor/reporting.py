@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from console.conductor import addendum, curves, wording
+from console.conductor.alerts import asks
 from console.conductor.compose import task_view
 from console.conductor.errors import Refused
 from console.conductor.verbs import Conductor
 from console.conductor.view import GateView, RecordView, TaskView, View
+from console.journal.fold import State
 from operations import report
 from operations.report import Block, Heading, Listing, Paragraph, Table
 
@@ -59,6 +61,7 @@ def _blocks(conductor: Conductor, view: View) -> Iterator[Block]:
     if view.attention:
         yield Heading("Needs attention")
         yield Listing(tuple(f"{id}: {text}" for id, text in view.attention))
+    yield from _alerts(state, view)
     yield from _contingencies(view)
     yield from addendum.blocks(conductor.workspace.scene(), view)
     for id, phase in view.plan.phase.items():
@@ -70,6 +73,30 @@ def _blocks(conductor: Conductor, view: View) -> Iterator[Block]:
         if len(touched) < len(tasks):
             locked = [task for task in tasks if task not in touched]
             yield Paragraph(f"Locked: {', '.join(task.id for task in locked)} ({'; '.join(locked[0].why)}).")
+
+
+def _alerts(state: State, view: View) -> Iterator[Block]:
+    """Every limit that a host's reading did not hold, from when to when."""
+    alerts = sorted((alert for held in state.alerts.values() for alert in held), key=lambda alert: alert.at)
+    if not alerts:
+        return
+    yield Heading("Limits of the hosts")
+    yield Table(
+        ("host", "limit", "value", "asks", "began", "ended"),
+        tuple(
+            (
+                alert.entry.host,
+                view.plan.limit[alert.entry.limit].label if alert.entry.limit in view.plan.limit else alert.entry.limit,
+                wording.reading(alert.entry.reading, alert.entry.value),
+                asks(alert.entry),
+                alert.at,
+                f"{alert.cleared_at}{f', {alert.cleared.reason}' if alert.cleared.reason else ''}"
+                if alert.cleared
+                else "open",
+            )
+            for alert in alerts
+        ),
+    )
 
 
 def _gate(gate: GateView) -> Iterator[Block]:

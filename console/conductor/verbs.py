@@ -21,8 +21,10 @@ from console.journal.fold import State
 from console.text import clean, clean_block
 
 if TYPE_CHECKING:  # what only acts need is imported when they act: the first frame does not wait for it
+    from console.conductor.keeping import Keeping
     from console.conductor.runs import Runs
     from console.conductor.timeline import Timeline
+    from console.hosts.archive import History, Span
     from console.hosts.hosts import Hosts
 
 _NO_NAME = "no name, no write: set GLADIATOR_OPERATOR or give --operator NAME"
@@ -49,6 +51,13 @@ class Conductor:
         from console.conductor.runs import Runs
 
         return Runs(self.workspace, self.hosts)
+
+    @functools.cached_property
+    def keeping(self) -> Keeping:
+        """The hosts' readings as this console keeps them."""
+        from console.conductor.keeping import Keeping
+
+        return Keeping(self.workspace, self.hosts)
 
     async def start(
         self, task: str, sets: Mapping[str, object] | None = None, *, again: bool = False, fresh: bool = False
@@ -187,6 +196,14 @@ class Conductor:
     def rows(self, after: int = 0) -> list[Row]:
         """The journal's rows after a sequence number."""
         return [row for row, _ in self.workspace.journal.rows(after)]
+
+    def history(self, host: str, span: Span) -> History | None:
+        """The host's readings over a span: each one's points, least, mean and most."""
+        return self.keeping.history(host, span)
+
+    async def keep_readings(self) -> None:
+        """Keeps the hosts' readings, and journals alerts, until cancelled."""
+        await self.keeping.keep(self.operator)
 
     async def reconcile(self) -> None:
         """Brings the journal up to what the hosts know of its open jobs."""

@@ -289,6 +289,19 @@ class GateView(Struct, frozen=True):
     """Tasks that the decision, or each outcome, opens or has opened."""
 
 
+class AlertView(Struct, frozen=True):
+    """A limit of the plan that a host's reading does not hold, as the journal has it."""
+
+    host: str
+    limit: str
+    label: str
+    reading: str
+    level: Literal["alert", "warning"]
+    since: str
+    text: str
+    """Value and limit as a person reads them, as of when it began: ``92 °C, limit < 85 °C``."""
+
+
 class View(Struct, frozen=True):
     """Everything on the screen at one moment, apart from logs, curves and readings."""
 
@@ -306,8 +319,12 @@ class View(Struct, frozen=True):
     total: int
     next_gate: str
     attention: tuple[tuple[str, str], ...]
-    """(task, gate or contingency id, what needs a person), most pressing first."""
+    """(task, gate, contingency or host id, what needs a person), most pressing first."""
     day: int
     """Day of the programme, from 1; by the workspace's start date."""
     plan_differs: bool = False
     """The workspace's plan files are not those in force: changed, and not adopted."""
+    alerts: tuple[AlertView, ...] = ()
+    """Those that have not ended, most pressing first."""
+    limits: Mapping[tuple[str, str], str] = msgspec.field(default_factory=dict)
+    """(limit, host) where it is watched -> why it does not hold there now; empty if it does."""

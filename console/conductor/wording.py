@@ -8,6 +8,20 @@ from collections.abc import Mapping
 
 from operations.contract import Value
 
+READING_UNITS = {
+    "cpu_percent": "%",
+    "gpu_percent": "%",
+    "gpu_memory_used": "B",
+    "ram_used": "B",
+    "temperature_c": "°C",
+    "thermal_pressure": "",
+    "watts": "W",
+    "disk_free": "B",
+    "disk_written": "B/s",
+    "load1": "",
+    "net_sent": "B/s",
+    "net_received": "B/s",
+}
 SIGNS = {">=": "≥", ">": ">", "<=": "≤", "<": "<", "==": "="}
 
 
@@ -60,3 +74,24 @@ def rule(compare: str, threshold: bool | int | float | str, unit: str, *, propor
     if proportion:
         return f"{SIGNS[compare]} {threshold * 100:g} %"
     return f"{SIGNS[compare]} {value(threshold, unit)}"
+
+
+def size(count: float) -> str:
+    """Bytes in the decimal unit that keeps them short: ``1.9 MB``."""
+    if count < 1000:
+        return f"{count:.0f} B"
+    for unit in ("kB", "MB", "GB", "TB"):
+        count /= 1000
+        if count < 1000 or unit == "TB":
+            return f"{count:.1f} {unit}" if count < 100 else f"{count:,.0f} {unit}"
+    raise AssertionError
+
+
+def reading(name: str, value: float | None) -> str:
+    """A host's reading in the unit that a person uses: ``62 °C``, ``3.1 GB``, ``1.2 MB/s``, ``n/a``."""
+    if value is None:
+        return "n/a"
+    unit = READING_UNITS.get(name, "")
+    if unit in ("B", "B/s"):
+        return size(value) + unit[1:]
+    return f"{value:.0f} {unit}" if unit else f"{value:g}" if value == int(value) else f"{value:.2f}"

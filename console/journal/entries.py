@@ -187,6 +187,34 @@ class Decided(Entry, frozen=True, kw_only=True, tag="decided"):
     signed: bool
 
 
+class AlertRaised(Entry, frozen=True, kw_only=True, tag="alert-raised"):
+    """A host's reading does not hold a limit of the plan, for as long as the limit asks.
+
+    ``number`` counts the alerts of that limit on that host from 1. ``value`` is in the reading's own unit.
+    """
+
+    host: str
+    limit: str
+    number: int
+    reading: str
+    value: float
+    compare: str
+    threshold: float
+    level: Literal["alert", "warning"]
+
+
+class AlertCleared(Entry, frozen=True, kw_only=True, tag="alert-cleared"):
+    """The end of that alert: the value that holds again, or why the limit is no longer asked there."""
+
+    host: str
+    limit: str
+    number: int
+    reading: str
+    threshold: float
+    value: float | None = None
+    reason: str = ""
+
+
 AnyEntry: TypeAlias = (
     Created
     | JobStarted
@@ -200,6 +228,8 @@ AnyEntry: TypeAlias = (
     | PlanAdopted
     | RoundOpened
     | Decided
+    | AlertRaised
+    | AlertCleared
 )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from console.journal.entries import (
+    AlertCleared,
+    AlertRaised,
     Answered,
     Attached,
     Created,
@@ -92,6 +94,15 @@ class Opening(msgspec.Struct, frozen=True):
     at: str
 
 
+class Alert(msgspec.Struct):
+    """An alert as journalled and, once it has ended, its end."""
+
+    entry: AlertRaised
+    at: str
+    cleared: AlertCleared | None = None
+    cleared_at: str = ""
+
+
 class State(msgspec.Struct):
     """All that has happened up to row ``sequence``."""
 
@@ -124,6 +135,8 @@ class State(msgspec.Struct):
     last_at: str = ""
     openings: list[Opening] = msgspec.field(default_factory=list)
     """Rounds opened, oldest first; how many there were by some moment is that moment's epoch."""
+    alerts: dict[tuple[str, str], list[Alert]] = msgspec.field(default_factory=dict)
+    """By (host, limit), oldest first."""
 
     def apply(self, row: Row, digest: str) -> None:  # noqa: PLR0912 - a branch a kind
         """Adds the next row, whose hash is ``digest``."""
@@ -145,11 +158,8 @@ class State(msgspec.Struct):
             case RecordTyped():
                 key = (entry.task, entry.round, entry.record, entry.occurrence)
                 self.records[key] = Signed(row.operator, row.time, entry.value)
-            case Ticked(undo=True):
-                self.ticks.pop((entry.task, entry.round, entry.deliverable, entry.occurrence), None)
             case Ticked():
-                key = (entry.task, entry.round, entry.deliverable, entry.occurrence)
-                self.ticks[key] = Signed(row.operator, row.time)
+                self._tick(entry, row)
             case Skipped():
                 self.skipped[entry.task, entry.round, entry.occurrence] = Signed(row.operator, row.time, entry.reason)
             case Noted() | Attached():
@@ -163,7 +173,23 @@ class State(msgspec.Struct):
             case Decided():
                 taken = Taken(entry, row.operator, row.time, row.sequence, len(self.openings))
                 self.decisions.setdefault(entry.gate, []).append(taken)
+            case AlertRaised() | AlertCleared():
+                self._alert(entry, row)
         self.sequence, self.head = row.sequence, digest
+
+    def _tick(self, entry: Ticked, row: Row) -> None:
+        key = (entry.task, entry.round, entry.deliverable, entry.occurrence)
+        if entry.undo:
+            self.ticks.pop(key, None)
+        else:
+            self.ticks[key] = Signed(row.operator, row.time)
+
+    def _alert(self, entry: AlertRaised | AlertCleared, row: Row) -> None:
+        alerts = self.alerts.setdefault((entry.host, entry.limit), [])
+        if isinstance(entry, AlertRaised):
+            alerts.append(Alert(entry, row.time))
+        elif alerts:
+            alerts[-1].cleared, alerts[-1].cleared_at = entry, row.time
 
     def decision(self, gate: str) -> Taken | None:
         """The decision in force: the latest, unless a round for another has been opened since."""
@@ -175,3 +201,7 @@ class State(msgspec.Struct):
     def open_jobs(self) -> list[Job]:
         """Jobs whose end is not journalled."""
         return [j for j in self.jobs.values() if j.finished is None]
+
+    def open_alerts(self) -> dict[tuple[str, str], Alert]:
+        """Alerts that have not ended, by (host, limit)."""
+        return {place: alerts[-1] for place, alerts in self.alerts.items() if alerts and alerts[-1].cleared is None}

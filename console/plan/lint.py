@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from console.plan import lint_operations, reach
+from console.plan import limits, lint_operations, reach
 from console.plan.faults import Finding
 from console.plan.graph import Graph, gates_in
 from console.plan.schedule import zone
@@ -32,6 +32,7 @@ def lint_plan(plan: Plan) -> Iterator[Finding]:
     yield from _register(plan)
     yield from _addendum(plan)
     yield from _without_end(plan)
+    yield from limits.in_plan(plan)
     yield from lint_operations.in_plan(plan, graph)
 
 
@@ -47,6 +48,7 @@ def lint_site(site: Site, plan: Plan | None = None) -> Iterator[Finding]:
     if plan is not None:
         yield from _not_here(site, plan)
         yield from _named_hosts(site, plan)
+        yield from limits.in_site(site, plan)
         yield from lint_operations.in_site(site, plan)
 
 
@@ -208,19 +210,16 @@ def _hosts(site: Site) -> Iterator[Finding]:
         if host.contained and not host.container:
             yield Finding((*place, "contained"), "names operations but there is no container")
         for at, pattern in enumerate(host.contained):
-            if not any(matches(pattern, name) for name in registry.names()):
+            if not any(limits.matches(pattern, name) for name in registry.names()):
                 yield Finding(
                     (*place, "contained", at), f'no operation "{pattern}"; expected one, or a group as dataset.*'
                 )
 
 
-def matches(pattern: str, operation: str) -> bool:
-    """Whether ``contained`` names the operation: by its name, or as ``dataset.*``."""
-    return pattern == operation or (pattern.endswith(".*") and operation.startswith(pattern[:-1]))
-
-
 def _not_here(site: Site, plan: Plan) -> Iterator[Finding]:
     for key in site.not_here:
+        if limits.aside(key):
+            continue
         gate, _, name = key.rpartition(".")
         criterion = plan.gate[gate].criterion.get(name) if gate in plan.gate else None
         if criterion is None:

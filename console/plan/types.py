@@ -257,6 +257,38 @@ class Addendum(Struct, frozen=True, kw_only=True):
     phase: Id
 
 
+ReadingName = Literal[
+    "cpu_percent",
+    "gpu_percent",
+    "gpu_memory_used",
+    "ram_used",
+    "temperature_c",
+    "thermal_pressure",
+    "watts",
+    "disk_free",
+    "disk_written",
+    "load1",
+    "net_sent",
+    "net_received",
+]
+"""What a host's reading tells, in its own unit: percent, bytes, °C, watts, bytes a second."""
+
+
+class Limit(Struct, frozen=True, kw_only=True):
+    """What a host's reading should hold. Where it does not for ``seconds``, an alert begins; it gates nothing."""
+
+    label: str
+    reading: ReadingName
+    compare: Literal[">", ">=", "<", "<="]
+    threshold: float
+    host: list[Id] = []
+    """Empty for every host of the site; hosts that share a machine are watched once."""
+    running: list[str] = []
+    """Operations, or ``model.*``: it holds only while a job of one of them runs on the host. Empty: always."""
+    seconds: Annotated[int, Meta(ge=1)] = 10
+    level: Literal["alert", "warning"] = "alert"
+
+
 class PlanFile(Struct, frozen=True, kw_only=True):
     """What plan.toml holds: the plan as a whole, and its phases in order with the file of each."""
 
@@ -273,6 +305,7 @@ class PlanFile(Struct, frozen=True, kw_only=True):
     risk: dict[Id, Risk] = {}
     resource: dict[Id, Resource] = {}
     addendum: Addendum | None = None
+    limit: dict[Slug, Limit] = {}
 
 
 class PhaseFile(Struct, frozen=True, kw_only=True):
@@ -332,7 +365,8 @@ class SiteFile(Struct, frozen=True, kw_only=True):
     about: str = ""
     host: dict[Id, Host]
     not_here: dict[str, str] = {}
-    """``GATE.criterion`` -> why this rehearsal can't prove that facility criterion."""
+    """``GATE.criterion`` -> why this rehearsal can't prove that facility criterion; ``limit.NAME`` -> why that limit of
+    the plan does not hold here."""
     parameters: dict[Id, dict[str, Scalar]] = {}
     """Task -> amounts that replace the plan's."""
     sign_key: str = ""

@@ -56,17 +56,18 @@ def needs(view: View) -> list[Line]:
 
 
 def need(view: View, id: str) -> tuple[str, str]:
-    """What kind of thing needs somebody, and its id."""
-    return "gate" if id in view.gates else "contingency" if id in view.contingencies else "task", id
+    """What that needs a person is: a gate, a contingency, a task, or a host with an alert; and its id."""
+    kinds = (("gate", view.gates), ("contingency", view.contingencies), ("task", view.tasks))
+    return next((kind for kind, held in kinds if id in held), "host"), id
 
 
 def task_of(view: View, id: str) -> str:
-    """The task where it is dealt with."""
+    """The task where it is dealt with; "" where there is none."""
     if id in view.gates:
         return view.gates[id].task
     if id in view.contingencies:
         return next(iter(view.contingencies[id].tasks), "")
-    return id
+    return id if id in view.tasks else ""
 
 
 def keys(bindings: Sequence[tuple[str, str]]) -> Line:

@@ -3,55 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from console.app.draw import times
 from console.app.draw.bars import sparkline
-from console.app.follow import size
+from console.app.draw.readings import SILENT, STYLES, Heard, Shown, judged, machine, table, told
 from console.app.glyphs import Glyphs
 from console.app.line import Line, Span, line, wrapped
 from console.app.service import Reading
 from console.conductor.view import View
+from console.plan import limits
 from console.plan.types import Host
+
+__all__ = ["NOTHING", "SILENT", "Heard", "lines", "strip"]
 
 SPARKS = 8
 BUCKET = 15.0
 """Seconds that one height of the strip's sparkline stands for, so that it moves four times a minute."""
-SILENT = 15.0
-"""Seconds without a reading after which the last one is no longer shown as if it were now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What is known of a host: how it stands, its recent readings, and how old the last one is in seconds."""
-
-    state: str
-    readings: Sequence[Reading] = ()
-    age: float | None = None
-
-    @property
-    def silent(self) -> bool:
-        return self.age is not None and self.age > SILENT
-
-
 NOTHING = Heard("not asked yet")
-
-
-def twins(view: View) -> dict[str, str]:
-    """Hosts that share a machine with one named before them, and that one."""
-    first: dict[str, str] = {}
-    found: dict[str, str] = {}
-    for id, host in view.site.host.items():
-        machine = host.machine or ("this machine" if host.link == "local" else "")
-        if machine and first.setdefault(machine, id) != id:
-            found[id] = first[machine]
-    return found
+_STRIP = ("gpu_percent", "ram_used", "temperature_c", "disk_free")
 
 
 def strip(view: View, heard: Mapping[str, Heard], width: int, glyphs: Glyphs) -> Line:
     """All hosts on one line; the first of a shared machine speaks for it."""
     parts: list[Span] = [(" ", "")]
-    shared = twins(view)
+    shared = limits.shared(view.site)
     for place, id in enumerate(view.site.host):
         if place:
             parts.append((f" {glyphs.cut} ", "dim"))
@@ -61,7 +36,7 @@ def strip(view: View, heard: Mapping[str, Heard], width: int, glyphs: Glyphs) ->
             continue
         known = heard.get(id, NOTHING)
         if known.readings and not known.silent:
-            parts += _short(known.readings, width >= 110, glyphs)
+            parts += _short(view, id, known.readings, width >= 110, glyphs)
         else:
             parts.append((f" {_silence(known)}", "warn" if known.silent else "dim"))
     return line(*parts)
@@ -71,18 +46,37 @@ def _silence(known: Heard) -> str:
     return f"not heard for {times.span(known.age)}" if known.silent and known.age is not None else known.state
 
 
-def _short(readings: Sequence[Reading], wide: bool, glyphs: Glyphs) -> Iterator[Span]:
+def _short(view: View, id: str, readings: Sequence[Reading], wide: bool, glyphs: Glyphs) -> Iterator[Span]:
     last = readings[-1]
     yield " gpu ", "dim"
-    yield _or_na(last.gpu_percent, "{:.0f} %")
+    yield _judged(view, id, "gpu_percent", last)
     yield "  ram ", "dim"
-    yield f"{last.ram_used / 1e9:.1f}/{last.ram_total / 1e9:.0f} GB", ""
+    _, style = _judged(view, id, "ram_used", last)
+    yield f"{last.ram_used / 1e9:.1f}/{last.ram_total / 1e9:.0f} GB{_mark(style)}", style
     if wide:
         yield f" {sparkline(_buckets(readings), glyphs, SPARKS, last.ram_total).lstrip():{SPARKS}}", "accent"
     yield "  temp ", "dim"
-    yield _or_na(last.temperature_c, "{:.0f} °C")
+    if last.temperature_c is None and last.thermal_pressure is not None:
+        yield _judged(view, id, "thermal_pressure", last)
+    else:
+        yield _judged(view, id, "temperature_c", last)
     yield "  disk ", "dim"
-    yield f"{size(last.disk_free)} free", ""
+    text, style = _judged(view, id, "disk_free", last)
+    yield text.replace("!", " free!") if style else f"{text} free", style
+    for alert in view.alerts:
+        if alert.host in machine(view, id) and alert.reading not in _STRIP:
+            yield f"  {alert.label}!", STYLES[alert.level]
+
+
+def _judged(view: View, id: str, name: str, reading: Reading) -> Span:
+    """A figure of the strip: coloured, and with a mark for those who see no colour, where it does not hold a limit."""
+    value = getattr(reading, name)
+    style = judged(view, id, name, value)
+    return (told(name, value) + _mark(style), style) if value is not None else ("n/a", "dim")
+
+
+def _mark(style: str) -> str:
+    return "!" if style else ""
 
 
 def _buckets(readings: Sequence[Reading]) -> list[float | None]:
@@ -92,14 +86,11 @@ def _buckets(readings: Sequence[Reading]) -> list[float | None]:
     return [found.get(place) for place in range(newest - SPARKS, newest)]
 
 
-def _or_na(value: float | None, form: str) -> Span:
-    return ("n/a", "dim") if value is None else (form.format(value), "")
-
-
-def lines(view: View, heard: Mapping[str, Heard], width: int, glyphs: Glyphs) -> list[Line]:
+def lines(view: View, heard: Mapping[str, Heard], width: int, glyphs: Glyphs, shown: Shown | None = None) -> list[Line]:
     """The hosts pane."""
     drawn: list[Line] = []
-    shared = twins(view)
+    shared = limits.shared(view.site)
+    asked = shown or Shown()
     for id, host in view.site.host.items():
         known = heard.get(id, NOTHING)
         drawn.append(
@@ -107,10 +98,11 @@ def lines(view: View, heard: Mapping[str, Heard], width: int, glyphs: Glyphs) ->
         )
         if host.about:
             drawn += wrapped(host.about, width, "dim", "  ", "  ")
+        history = asked.history(id) if id not in shared else None
         if id in shared:
             drawn.append(line((f"  same machine as {shared[id]}: figures between them are n/a", "dim")))
-        elif known.readings:
-            drawn += _readings(known.readings, width, glyphs)
+        elif known.readings or history is not None:
+            drawn += table(view, id, known, history, asked, width, glyphs)
         else:
             drawn.append(line(("  no reading yet", "dim")))
         drawn.append(Line())
@@ -123,37 +115,3 @@ def _where(host: Host) -> str:
     user = f"{host.user}@" if host.user else ""
     container = f", container {host.container}" if host.container else ""
     return f"ssh {user}{host.address}{container}, {host.root}"
-
-
-def _readings(readings: Sequence[Reading], width: int, glyphs: Glyphs) -> Iterator[Line]:
-    last = readings[-1]
-    sparks = max(8, min(60, width - 44))
-    rows: tuple[tuple[str, str, str, list[float | None], float | None], ...] = (
-        ("gpu", _figure(last.gpu_percent, "%"), last.gpu_reason, [r.gpu_percent for r in readings], 100.0),
-        ("processors", _figure(last.cpu_percent, "%"), last.cpu_reason, [r.cpu_percent for r in readings], 100.0),
-        (
-            "memory",
-            f"{last.ram_used / 1e9:.1f} of {last.ram_total / 1e9:.1f} GB",
-            "",
-            [float(r.ram_used) for r in readings],
-            float(last.ram_total),
-        ),
-        (
-            "temperature",
-            _figure(last.temperature_c, "°C"),
-            last.temperature_reason,
-            [r.temperature_c for r in readings],
-            110.0,
-        ),
-        ("power", _figure(last.watts, "W"), last.watts_reason, [r.watts for r in readings], None),
-        ("disk free", size(last.disk_free), "", [], None),
-    )
-    for name, figure, reason, values, top in rows:
-        if figure == "n/a":
-            yield line((f"  {name:12}", "dim"), ("n/a  ", ""), (reason, "dim"))
-        else:
-            yield line((f"  {name:12}", "dim"), f"{figure:22}", (sparkline(values, glyphs, sparks, top), "accent"))
-
-
-def _figure(value: float | None, unit: str) -> str:
-    return "n/a" if value is None else f"{value:.0f} {unit}"

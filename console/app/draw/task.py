@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from rich.cells import cell_len, set_cell_size
 
 from console.app.draw import times
-from console.app.follow import size
 from console.app.glyphs import Glyphs
 from console.app.line import Line, Span, line, wrapped
 from console.conductor import wording
 from console.conductor.view import GateView, JobView, ParameterView, RecordView, TaskState, TaskView, View
+from console.conductor.wording import size
 from console.plan.types import ArtefactFrom, JobsOf
 
 BLANK = Line()

@@ -61,7 +61,7 @@ class ConsoleScreen(Screen[None]):
         self._needs = NeedsPane(self.view, id="needs")
         self._task_pane = TaskPane(self.view, self.shown, id="task")
         self._loss, self._log_pane = LossPane(id="loss"), LogPane(id="log")
-        self._hosts = HostsPane(self.view, id="hosts")
+        self._hosts = HostsPane(self.view, self.app.service.history, id="hosts")
         for pane in (self._plan, self._needs, self._task_pane, self._loss, self._log_pane, self._hosts):
             pane.set_classes(classes)
         self._header, self._strip, self._keys = Bar(id="header"), Bar(id="strip"), Bar(id="keys")
@@ -292,9 +292,20 @@ class ConsoleScreen(Screen[None]):
             return
         here = needs.index(self._need) if self._need in needs else -1 if step > 0 else 0
         self._need = needs[(here + step) % len(needs)]
-        self._needs.seek(bars.need(self.view, self._need))
+        kind = bars.need(self.view, self._need)
+        self._needs.seek(kind)
+        if kind[0] == "host":
+            self._show_host(self._need)
+            return
         self.turn("plan")
         self.go(bars.task_of(self.view, self._need))
+
+    def _show_host(self, host: str) -> None:
+        """The hosts' pane, its cursor on the reading of the host's most pressing alert."""
+        place = next(((host, alert.reading) for alert in self.view.alerts if alert.host == host), None)
+        self._hosts.start = place  # should it never have been painted
+        self.turn("hosts")
+        self._hosts.seek(place)
 
     def _find_task(self, step: int, *, first: bool = False) -> None:
         plan = self._plan
@@ -316,6 +327,9 @@ class ConsoleScreen(Screen[None]):
     def _needed(self, event: LinesView.Chosen) -> None:
         if isinstance(event.key, tuple):
             kind, id = event.key
+            if kind == "host":
+                self._show_host(id)
+                return
             task = bars.task_of(self.view, id)
             self.go(task)
             self.turn("task")

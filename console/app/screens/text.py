@@ -16,6 +16,7 @@ from console.app.line import Line, line
 from console.app.widgets.lines import LinesView
 from console.app.widgets.log import LogPane
 from console.app.widgets.loss import LossPane
+from console.app.widgets.side import HostsPane
 
 
 class _Text(LinesView):
@@ -63,6 +64,7 @@ def _help(_width: int) -> list[Line]:
         ("In every pane", LinesView.BINDINGS),
         ("In the log", LogPane.BINDINGS),
         ("In the loss", LossPane.BINDINGS),
+        ("In the hosts' readings", HostsPane.BINDINGS),
     ):
         drawn.append(line((title, "head")))
         for binding in bindings:

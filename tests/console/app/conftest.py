@@ -246,6 +246,7 @@ class Recorded:
         self.asked: list[tuple] = []
         self.refuse = ""
         self.told: list = []
+        self.past: dict = {}
         self.journal: list = []
         self._directory = directory
 
@@ -320,6 +321,12 @@ class Recorded:
     def rows(self, after=0):
         return [row for row in self.journal if row.sequence > after]
 
+    def history(self, host, span):
+        return self.past.get((host, span))
+
+    async def keep_readings(self):
+        pass
+
     async def reconcile(self):
         pass
 
@@ -337,8 +344,17 @@ def reading(t: float = 0.0, **given: object) -> SimpleNamespace:
         "ram_used": 3_100_000_000, "ram_total": 24_000_000_000, "temperature_c": None,
         "temperature_reason": "this host has no temperature sensor that can be read", "watts": None,
         "watts_reason": "this host does not tell its power", "disk_free": 61_000_000_000,
+        "gpu_memory_used": None, "gpu_memory_total": None, "gpu_memory_reason": "no GPU is read on this host",
+        "thermal_pressure": None, "thermal_reason": "only macOS tells its thermal pressure",
+        "disk_written": 1_200_000.0, "disk_reason": "", "net_sent": 4_100.0, "net_received": 900.0, "net_reason": "",
+        "load1": 1.25,
     }  # fmt: skip
     return SimpleNamespace(**(held | given))
+
+
+@pytest.fixture(name="reading")
+def a_reading():
+    return reading
 
 
 class Frozen(ConsoleApp):

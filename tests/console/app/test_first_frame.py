@@ -45,6 +45,7 @@ def test_the_first_frame_imports_nothing_heavy(command):
     modules = {name.partition(".")[0] for name in json.loads(seen.read_text())}
     assert not modules & HEAVY
     assert "textual" in modules  # the control
+    assert not (seen.with_name("w") / "readings").exists(), "no history is read or made before it"
 
 
 def test_an_idle_console_writes_nothing(command):
@@ -62,9 +63,10 @@ def test_an_idle_console_writes_nothing(command):
 
 
 def test_an_idle_console_that_hears_its_hosts_repaints_one_row_at_most(command):
-    argv, _ = command
+    argv, seen = command
     with Terminal([*argv, "--stay"], 120, 40) as terminal:
         terminal.wait_for("Plan", "Needs you", "ram ", timeout=40)
+        terminal.wait((seen.with_name("w") / "readings").exists, "waited for the readings to be kept", 20)
         terminal.settle(1.0)
         before = terminal.screen()
         written = terminal.silence(5.0)

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from console.app import follow
-from console.app.follow import BLOCK, Follower, size
+from console.app.follow import BLOCK, Follower
+from console.conductor.wording import size
 
 
 def log(text: str, t: float = 1760707260.0, level: str = "info") -> bytes:
