@@ -144,7 +144,7 @@ async def test_an_alert_is_journalled_when_it_begins_and_when_it_ends(workspace,
         await keep.stop(task)
     assert len(entries(AlertRaised)) == len(entries(AlertCleared)) == 1, "two consoles, one alert"
     assert not workspace.view().alerts
-    [row] = [line for line in markdown(Conductor(workspace, "Ada")).splitlines() if "Temperature" in line]
+    [row] = [line for line in whole(Conductor(workspace, "Ada"), "markdown").splitlines() if "Temperature" in line]
     assert "ALPHA" in row
     assert "95 °C" in row
     assert "open" not in row
