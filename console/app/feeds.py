@@ -24,7 +24,7 @@ class Feeds:
     def want(self, view: View, task: str) -> None:
         """Follows what this view asks for and lets go of the rest."""
         jobs = {job.id: job for t in view.tasks.values() for job in t.jobs if job.state == "running"}
-        jobs |= {job.id: job for job in observed(view, task)}
+        jobs |= {job.id: job for job in (*observed(view, task), *observed(view, task, back=1))}
         for id in self._followers.keys() - jobs.keys():
             del self._followers[id]
         for id in jobs.keys() - self._followers.keys():
@@ -41,6 +41,10 @@ class Feeds:
     def attempts(self, view: View, task: str) -> list[Follower]:
         """Of the task's current round, or of the run that it observes; oldest first."""
         return [self._followers[job.id] for job in observed(view, task) if job.id in self._followers]
+
+    def before(self, view: View, task: str) -> list[Follower]:
+        """The same of the round before a retest; empty where there was none."""
+        return [self._followers[job.id] for job in observed(view, task, back=1) if job.id in self._followers]
 
     def latest(self, view: View, task: str) -> tuple[Follower | None, str]:
         """The newest attempt's follower, and how to call it."""
@@ -83,10 +87,14 @@ class Feeds:
         ]
 
 
-def observed(view: View, task: str) -> list[JobView]:
-    """Attempts of the task's current round; a task that goes on during another's run shows that run's."""
+def observed(view: View, task: str, back: int = 0) -> list[JobView]:
+    """Attempts of the task's current round, or of the one so many before that had any.
+
+    A task that goes on during another's run shows that run's.
+    """
     if task not in view.tasks:
         return []
     during = view.plan.task[task].during
     shown = view.tasks[during] if during in view.tasks else view.tasks[task]
-    return chain([job for job in shown.jobs if job.round == shown.round])
+    rounds = sorted({shown.round, *(job.round for job in shown.jobs)}, reverse=True)
+    return chain([job for job in shown.jobs if job.round == rounds[back]]) if back < len(rounds) else []

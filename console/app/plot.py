@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import plotext
 from rich.text import Text
 
-from console.app.curve import Curve, smoothed, thinned
+from console.app.curve import EMPTY, Curve, smoothed, thinned
 from console.app.line import Line
 
 RAW, MEAN, CHECK = 1, 2, 3
@@ -26,14 +26,21 @@ class Look:
     ascii: bool = False
 
 
-def draw(train: Curve, checks: Curve, end: int, width: int, height: int, look: Look) -> list[Line]:
-    """Lines of exactly that size. ``end`` is the last step planned, 0 if unknown. Empty if nothing finite is there."""
+def draw(
+    train: Curve, checks: Curve, end: int, width: int, height: int, look: Look, before: Curve = EMPTY
+) -> list[Line]:
+    """Lines of exactly that size. ``end`` is the last step planned, 0 if unknown. Empty if nothing finite is there.
+
+    ``before`` is the mean of an earlier round, drawn faint below the rest.
+    """
     raw = [_scaled(piece, look.log) for piece in thinned(train, 4 * width)]
     window = max(1, len(train.steps) // 25)
     mean = [_scaled(piece, look.log) for piece in thinned(smoothed(train, window), 4 * width)] if window > 1 else []
     marks = [_scaled(piece, look.log) for piece in thinned(checks, width)]
-    points = [v for xs, ys in (*raw, *marks) for v in ys]
-    steps = [x for xs, _ in (*raw, *marks) for x in xs]
+    window = max(1, len(before.steps) // 25)
+    earlier = [_scaled(piece, look.log) for piece in thinned(smoothed(before, window), 4 * width)]
+    points = [v for xs, ys in (*raw, *marks, *earlier) for v in ys]
+    steps = [x for xs, _ in (*raw, *marks, *earlier) for x in xs]
     if not points or width < 16 or height < 4:
         return []
     low, high = min(points), max(points)
@@ -46,9 +53,9 @@ def draw(train: Curve, checks: Curve, end: int, width: int, height: int, look: L
     figure.axes(True, axis="x", side="lower")
     figure.axes(True, axis="y", side="left")
     figure.legend(False)
-    for pieces, colour in ((raw, RAW), (mean, MEAN)):
+    for pieces, colour in ((earlier, RAW), (raw, RAW if mean else MEAN), (mean, MEAN)):
         for xs, ys in pieces:
-            signal = figure.signal(xs, ys, marker=plotext.marker(look.marker, colour if mean else MEAN))
+            signal = figure.signal(xs, ys, marker=plotext.marker(look.marker, colour))
             figure.draw(signal.lines())
     for xs, ys in marks:
         figure.draw(figure.signal(xs, ys, marker=plotext.marker(look.check, CHECK)))

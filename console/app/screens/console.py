@@ -98,7 +98,7 @@ class ConsoleScreen(Screen[None]):
             plan.show(self.view, live)
         self._log_pane.show(*feeds.latest(self.view, self.chosen))
         attempts = feeds.attempts(self.view, self.chosen)
-        self._loss.show(attempts)
+        self._loss.show(attempts, feeds.before(self.view, self.chosen))
         self._curve = any("loss" in follower.series for follower in attempts)
         self._arrange()
         self._show_header()

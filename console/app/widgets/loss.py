@@ -31,6 +31,7 @@ class LossPane(Painter, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._attempts: Sequence[Follower] = ()
+        self._before: Sequence[Follower] = ()
         self._counts: tuple[int, ...] = ()
         self._logarithmic = False
         self._dots = False
@@ -45,19 +46,16 @@ class LossPane(Painter, can_focus=True):
         self._tools = tools
         self._draw()
 
-    def show(self, attempts: Sequence[Follower]) -> None:
-        """The followed attempts of a run, oldest first; draws if they say more than before."""
-        counts = tuple(len(series.steps) for follower in attempts for series in follower.series.values())
-        same = len(attempts) == len(self._attempts) and all(
-            a is b for a, b in zip(attempts, self._attempts, strict=True)
-        )
+    def show(self, attempts: Sequence[Follower], before: Sequence[Follower] = ()) -> None:
+        """The followed attempts of a run, oldest first, and those of the round before; draws if they say more."""
+        every = (*attempts, *before)
+        known = (*self._attempts, *self._before)
+        counts = tuple(len(series.steps) for follower in every for series in follower.series.values())
+        same = len(every) == len(known) and all(a is b for a, b in zip(every, known, strict=True))
         if same and counts == self._counts:
             return
-        self._attempts, self._counts = tuple(attempts), counts
+        self._attempts, self._before, self._counts = tuple(attempts), tuple(before), counts
         self._draw()
-
-    def _series(self, names: Sequence[str]) -> list[Any]:
-        return [next((f.series[n] for n in names if n in f.series), None) for f in self._attempts]
 
     def _draw(self) -> None:
         lines = self._drawn()
@@ -70,13 +68,14 @@ class LossPane(Painter, can_focus=True):
         if self._tools is None or not self.size:
             return []
         curve, plot = self._tools.curve, self._tools.plot
-        train, checks = curve.fold(self._series(TRAIN)), curve.fold(self._series(CHECK))
+        train, checks = (curve.fold(_series(self._attempts, names)) for names in (TRAIN, CHECK))
+        before = curve.fold(_series(self._before, TRAIN))
         plain = self.glyphs is ASCII
         marker = "." if plain else "braille" if self._dots else "hd"
         look = plot.Look(self._logarithmic, marker, "o" if plain else "◆", plain)
         progress = self._attempts[-1].progress if self._attempts else None
         end = progress.total if progress is not None and progress.unit.startswith("step") else 0
-        drawn: list[Line] = plot.draw(train, checks, end, self.size.width, self.size.height - 1, look)
+        drawn: list[Line] = plot.draw(train, checks, end, self.size.width, self.size.height - 1, look, before)
         if drawn:
             drawn.append(line("  ", (self._caption(train, checks), "dim")))
         return drawn
@@ -95,6 +94,7 @@ class LossPane(Painter, can_focus=True):
         if checks.last is not None and math.isfinite(checks.last[1]):
             said.append(f"validation {checks.last[1]:.4g} at {checks.last[0]:,}")
         said += [f"{len(self._attempts)} attempts"] if len(self._attempts) > 1 else []
+        said += ["faint: the round before"] if any(_series(self._before, TRAIN)) else []
         return dot.join(said)
 
     def _retitle(self) -> None:
@@ -120,6 +120,10 @@ class LossPane(Painter, can_focus=True):
     @property
     def plain(self) -> str:
         return "\n".join(line.plain for line in self._lines)
+
+
+def _series(attempts: Sequence[Follower], names: Sequence[str]) -> list[Any]:
+    return [next((f.series[n] for n in names if n in f.series), None) for f in attempts]
 
 
 def ending(follower: Follower) -> str:

@@ -113,3 +113,11 @@ def test_no_curve_is_too_odd_to_draw(values, log):
 
 def test_a_place_too_small_is_left_empty():
     assert plot.draw(of(falling()), curve.EMPTY, 0, 10, 2, plot.Look()) == []
+
+
+def test_the_round_before_is_drawn_faint_and_widens_the_axis():
+    alone = plot.draw(of(falling()), curve.EMPTY, 0, 60, 12, plot.Look())
+    both = plot.draw(of(falling()), curve.EMPTY, 0, 60, 12, plot.Look(), of([5.0] * 30))
+    assert shown(alone) != shown(both)
+    assert any(row.lstrip().startswith("4") for row in shown(both)), "what it had lies on the axis"
+    assert not any(row.lstrip().startswith("4") for row in shown(alone))
