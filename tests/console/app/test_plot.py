@@ -117,7 +117,7 @@ def test_a_place_too_small_is_left_empty():
 
 def test_the_round_before_is_drawn_faint_and_widens_the_axis():
     alone = plot.draw(of(falling()), curve.EMPTY, 0, 60, 12, plot.Look())
-    both = plot.draw(of(falling()), curve.EMPTY, 0, 60, 12, plot.Look(), of([5.0] * 30))
+    both = plot.draw(of(falling()), curve.EMPTY, 0, 60, 12, plot.Look(), of([9.0] * 30))
     assert shown(alone) != shown(both)
-    assert any(row.lstrip().startswith("4") for row in shown(both)), "what it had lies on the axis"
-    assert not any(row.lstrip().startswith("4") for row in shown(alone))
+    assert any(row.lstrip().startswith("8") for row in shown(both)), "what it had lies on the axis"
+    assert not any(row.lstrip().startswith("8") for row in shown(alone))
