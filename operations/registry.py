@@ -22,6 +22,8 @@ NAMES = (
     "model.load",
     "model.observe",
     "model.report",
+    "network.airgap",
+    "network.links",
     "network.transfer",
 )
 
