@@ -24,6 +24,7 @@ NAMES = (
     "model.report",
     "network.airgap",
     "network.links",
+    "network.throughput",
     "network.transfer",
 )
 

@@ -63,13 +63,18 @@ def carrying(found: tuple[Interface, ...], address: str) -> Interface | None:
     return next((i for i in found if plain in i.addresses), None)
 
 
-def no_speed(interface: Interface | None, address: str) -> str:
-    """Why there is no figure of a wired link to give for the interface with this address; empty if there is."""
+def no_wire(interface: Interface | None, address: str) -> str:
+    """Why nothing that crosses the interface with this address crosses a wire; empty if it does."""
     if interface is None:
         return f"no interface has the address {address}"
-    if interface.sort != "wired":
-        return f"{interface.name} is a {interface.sort} link" if interface.sort != "loopback" else "loopback"
-    return interface.why
+    if interface.sort == "wired":
+        return ""
+    return f"{interface.name} is a {interface.sort} link"
+
+
+def no_speed(interface: Interface | None, address: str) -> str:
+    """Why there is no speed of a wired link to tell for the interface with this address; empty if there is."""
+    return no_wire(interface, address) or (interface.why if interface else "")
 
 
 # Linux

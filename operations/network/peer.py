@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+import select
 import socket
 import struct
 import subprocess
@@ -112,6 +113,11 @@ class Peer:
             return msgspec.json.decode(data, type=kind)
         except msgspec.DecodeError as error:
             raise Refusal(f"the {self._word} sent what this end does not know: {error}") from None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the other end has said something that has not been heard, or has gone."""
+        return bool(select.select([self._connection], [], [], 0)[0])
 
     def receive_into(self, buffer: memoryview) -> int:
         """Bytes put into ``buffer``, at least one. Raises Refusal if the connection ended."""

@@ -149,7 +149,7 @@ def test_networksetup_is_asked_first():
         ("en1", IFCONFIG.replace("en0", "en1"), "wireless", "en1 is a wireless link"),
         ("bridge0", BRIDGE, "virtual", "bridge0 is a virtual link"),
         ("utun3", "utun3: flags=8051<UP,POINTOPOINT,RUNNING,MULTICAST> mtu 1380\n", "virtual", "is a virtual link"),
-        ("lo0", "lo0: flags=8049<UP,LOOPBACK,RUNNING,MULTICAST> mtu 16384\n", "loopback", "loopback"),
+        ("lo0", "lo0: flags=8049<UP,LOOPBACK,RUNNING,MULTICAST> mtu 16384\n", "loopback", "lo0 is a loopback link"),
     ],
 )
 def test_no_speed_on_a_mac_has_a_reason(name, ifconfig, sort, why):
