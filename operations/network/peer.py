@@ -7,7 +7,9 @@ their digest is in a sealed message.
 
 from __future__ import annotations
 
+import contextlib
 import hmac
+import os
 import secrets
 import select
 import socket
@@ -96,19 +98,17 @@ class Peer:
 
     def tell(self, message: msgspec.Struct) -> None:
         """Sends a sealed message."""
-        self._sent += 1
-        data = msgspec.json.encode(message)
-        self.send_bytes(_LENGTH.pack(len(data)) + data + self._seal(self._role, data, self._sent))
+        self._send_sealed(msgspec.json.encode(message))
+
+    def still(self) -> None:
+        """Says that this end is at work and the other's patience is not to end."""
+        self._send_sealed(b"")
 
     def hear(self, kind: type[Message]) -> Message:
         """The next message. Raises Refusal if the connection ended or the seal is not the other end's."""
-        self._received += 1
-        (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
-        if length > MESSAGE_LIMIT:
-            raise Refusal(f"what the {self._word} sent was changed on its way")
-        data = self._exactly(length)
-        if not hmac.compare_digest(self._exactly(_SEAL), self._seal(self._other, data, self._received)):
-            raise Refusal(f"what the {self._word} sent was changed on its way")
+        data = self._sealed()
+        while not data:
+            data = self._sealed()
         try:
             return msgspec.json.decode(data, type=kind)
         except msgspec.DecodeError as error:
@@ -126,17 +126,53 @@ class Peer:
             raise Refusal(f"the connection to the {self._word} ended too soon")
         return count
 
+    def fill(self, buffer: memoryview) -> None:
+        """As many bytes as ``buffer`` holds. Raises Refusal if the connection ended before."""
+        while buffer:
+            buffer = buffer[self.receive_into(buffer) :]
+
     def send_bytes(self, data: bytes | memoryview) -> None:
         """Sends all of ``data``."""
         left = memoryview(data)
         while left:
             left = left[self._patiently(self._connection.send, left) :]
 
+    def send_file(self, descriptor: int, offset: int, count: int) -> int:
+        """Sends up to ``count`` bytes of an open file, from ``offset`` on, past this process; returns how many."""
+
+        def send(_: memoryview) -> int:
+            try:
+                return os.sendfile(self._connection.fileno(), descriptor, offset, count)
+            except BlockingIOError:
+                select.select([], [self._connection], [], _TICK)
+                raise TimeoutError from None
+
+        return self._patiently(send, memoryview(b""))
+
+    def drain(self) -> None:
+        """Lets what the other end has on its way come and go, until it ends the connection or is silent."""
+        buffer = memoryview(bytearray(MESSAGE_LIMIT))
+        with contextlib.suppress(Refusal, Stopping):
+            while True:
+                self.receive_into(buffer)
+
+    def _send_sealed(self, data: bytes) -> None:
+        self._sent += 1
+        self.send_bytes(_LENGTH.pack(len(data)) + data + self._seal(self._role, data, self._sent))
+
+    def _sealed(self) -> bytes:
+        self._received += 1
+        (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
+        if length > MESSAGE_LIMIT:
+            raise Refusal(f"what the {self._word} sent was changed on its way")
+        data = self._exactly(length)
+        if not hmac.compare_digest(self._exactly(_SEAL), self._seal(self._other, data, self._received)):
+            raise Refusal(f"what the {self._word} sent was changed on its way")
+        return data
+
     def _exactly(self, count: int) -> bytes:
         data = bytearray(count)
-        view = memoryview(data)
-        while view:
-            view = view[self.receive_into(view) :]
+        self.fill(memoryview(data))
         return bytes(data)
 
     def _patiently(self, attempt: Callable[[memoryview], int], data: memoryview) -> int:

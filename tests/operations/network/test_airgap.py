@@ -1,7 +1,6 @@
 """The air gap of three hosts in namespaces: leaky, closed, without a tool, without a control, all on one machine."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -181,4 +180,3 @@ def test_a_host_with_the_wrong_token_is_sent_away(gap):
     assert found(gap, "verdict").value == "INCONCLUSIVE"
     assert "token" in gap.said("third", events.Finished)[0].reason
     assert "sent " in gap.log("first")
-    assert os.environ.get("HTTPS_PROXY") is None
