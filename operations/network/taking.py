@@ -61,13 +61,14 @@ class Blocks:
                     at += self._chunk(stream.fileno(), end - at, hasher)
                 seal = self._peer.hear(Seal)
                 self._checks.append((self._pool.submit(hasher.hexdigest), seal, entry, at))
-                self._check(all_of_them=at == entry.size)
                 if at == entry.size:
+                    self._check(all_of_them=True)
                     return seal.sha256
 
     def _chunk(self, descriptor: int, most: int, hasher: hashlib._Hash) -> int:
         if len(self._hashed) == _AHEAD:
             self._hashed.popleft().result()
+        self._check(all_of_them=False)
         buffer = self._buffers[self._turn][: min(CHUNK, most)]
         self._turn = (self._turn + 1) % _AHEAD
         self._peer.fill(buffer)
