@@ -64,6 +64,7 @@ def test_one_leaky_host_breaks_the_gap(gap, lab, leaking):
     assert f"{role}: IPv6 default route by wan0" in why
     assert all(part.startswith(f"{role}: ") for part in why.split("; "))
     assert found(gap, "answered").value >= 15
+    assert "tls 8.8.8.8 port 443 for google.com: answered (connected; its certificate is no good" in gap.log(role)
     assert found(gap, "ways").value == found(gap, "answered").value + 2
 
 
