@@ -15,6 +15,7 @@ from textual.app import App
 from textual.events import Event, Key, Paste
 from textual.screen import Screen
 
+from console import clock
 from console.app import glyphs
 from console.app.commands import ConsoleCommands
 from console.app.draw.hosts import Heard
@@ -22,7 +23,7 @@ from console.app.feeds import Feeds
 from console.app.listening import Listening
 from console.app.screens.console import ConsoleScreen
 from console.app.service import Service
-from console.app.typing_ahead import PATIENCE, TypingAhead
+from console.app.typing_ahead import LOOK, TypingAhead
 from console.app.verbs import Verbs
 from console.conductor.view import View
 from console.text import clean
@@ -56,7 +57,7 @@ class ConsoleApp(App[None]):
         self._background: set[asyncio.Task[Any]] = set()
         self._minute = ""
         self._listening = Listening(service)
-        self._typing = TypingAhead(self, super().on_event)
+        self.typing = TypingAhead(self, super().on_event)
         self._asks = False
         self.plotting = False
         if "TEXTUAL_THEME" not in environ:
@@ -74,7 +75,7 @@ class ConsoleApp(App[None]):
 
     def now(self) -> datetime.datetime:
         """The moment, UTC."""
-        return datetime.datetime.now(datetime.UTC)
+        return clock.now()
 
     def heard(self) -> dict[str, Heard]:
         """What the hosts said lately; nobody is asked before the first frame stands."""
@@ -83,7 +84,7 @@ class ConsoleApp(App[None]):
     async def on_event(self, event: Event) -> None:
         """Keys that come in a burst wait for each other."""
         if isinstance(event, Key | Paste) and not event.is_forwarded:
-            await self._typing.take(event)
+            await self.typing.take(event)
         else:
             await super().on_event(event)
 
@@ -91,7 +92,7 @@ class ConsoleApp(App[None]):
         self.set_interval(POLL, self.look)
         self.set_interval(FEED, self.feed)
         self.set_interval(READINGS, self._show_hosts)
-        self.set_interval(PATIENCE, self._typing.go_on)
+        self.set_interval(LOOK, self.typing.go_on)
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:

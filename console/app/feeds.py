@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from console.app.follow import Follower
-from console.conductor.view import JobView, TaskView, View
+from console.conductor.view import JobView, TaskView, View, chain
 
 BUDGET = 0.010
 """Seconds that one round of reading may take, so that keys are answered meanwhile."""
@@ -90,12 +90,3 @@ def observed(view: View, task: str) -> list[JobView]:
     during = view.plan.task[task].during
     shown = view.tasks[during] if during in view.tasks else view.tasks[task]
     return chain([job for job in shown.jobs if job.round == shown.round])
-
-
-def chain(jobs: list[JobView]) -> list[JobView]:
-    """The attempts that the newest one goes on from, oldest first: one curve. One begun anew is a curve of its own."""
-    found = jobs[-1:]
-    by_id = {job.id: job for job in jobs}
-    while found and found[0].continues in by_id:
-        found.insert(0, by_id[found[0].continues])
-    return found

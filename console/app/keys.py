@@ -19,6 +19,10 @@ CONSOLE: list[BindingType] = [
     Binding("a", "app.verb('note')", "note", show=False, tooltip="write a note on this task"),
     Binding("A", "app.verb('attach')", "attach", show=False, tooltip="lay a copy of a file beside this task"),
     Binding("R", "app.verb('retest')", "retest", show=False, tooltip="open a new round after a NO-GO"),
+    Binding(
+        "left_square_bracket", "day(-1)", "day before", show=False, key_display="[", tooltip="a repeated task's day"
+    ),
+    Binding("right_square_bracket", "day(1)", "day after", show=False, key_display="]", tooltip="the day after"),
     Binding("f", "filter", "filter", show=False, tooltip="all tasks, the open ones, those that need you"),
     Binding("slash", "find", "find", key_display="/", tooltip="find in the plan, or in the log"),
     Binding(

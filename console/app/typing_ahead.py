@@ -18,8 +18,10 @@ from textual.events import Event
 if TYPE_CHECKING:
     from console.app.app import ConsoleApp
 
-PATIENCE = 1.0
-"""Seconds after which the next key no longer waits: a widget that went away meanwhile can't say that it is done."""
+PATIENCE = 10.0
+"""Seconds after which the next key no longer waits, whatever the one before may be waiting for."""
+LOOK = 0.2
+"""Seconds between two looks at whether the widget that a key has reached is still there to say that it is done."""
 
 
 class TypingAhead:
@@ -33,6 +35,13 @@ class TypingAhead:
         """The number of the key that is under way; 0 for none."""
         self._number = 0
         self._since = 0.0
+        self._at: DOMNode = app
+        """The widget that the key has reached."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether every key that came is done with."""
+        return not (self._waiting or self._under_way)
 
     async def take(self, event: Event) -> None:
         """A key or a paste from the terminal."""
@@ -40,8 +49,11 @@ class TypingAhead:
         await self.go_on()
 
     async def go_on(self) -> None:
-        """Gives the next key its way, if the one before is done with or took too long."""
-        if not self._waiting or (self._under_way and time.monotonic() - self._since < PATIENCE):
+        """Gives the next key its way, if the one before is done with, or got lost with a widget that went away."""
+        if self._under_way and self._at.is_running and time.monotonic() - self._since < PATIENCE:
+            return
+        if not self._waiting:
+            self._under_way = 0
             return
         event = self._waiting.popleft()
         self._number += 1
@@ -56,7 +68,11 @@ class TypingAhead:
         Three times: behind the key; from the same widget behind what its action sent; from the screen that is on top
         by then, which takes its focus before it comes to this.
         """
+        if number != self._under_way:
+            return
+        self._at = node
         if node is self._app or not node.call_later(self._climb, node.parent or self._app, number, after):
+            self._at = self._app
             self._app.call_later(self._at_the_top, number, after)
 
     async def _at_the_top(self, number: int, after: tuple[DOMNode, ...]) -> None:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from console.conductor import wording
 from console.conductor.errors import BadInput, Refused
 from console.conductor.view import TaskView
-from console.plan.types import Option
 
 if TYPE_CHECKING:
     from console.app.app import ConsoleApp
+    from console.app.screens.ask import Ask
     from console.app.screens.gate import Decision
 
 
@@ -27,7 +27,9 @@ class Verbs:
 
     @property
     def _task(self) -> TaskView | None:
-        return self._app.view.tasks.get(self._app.console_screen.under_cursor())
+        screen = self._app.console_screen
+        screen.under_cursor()
+        return screen.shown
 
     def do(self, name: str) -> None:
         """A verb by name, as bindings and the palette give it."""
@@ -46,9 +48,9 @@ class Verbs:
         if (task := self._task) is not None:
             verbs[name](task)
 
-    def act(self, task: str, key: Hashable) -> None:
+    def act(self, key: Hashable) -> None:
         """What enter does on a line of the task's pane."""
-        held = self._app.view.tasks.get(task)
+        held = self._app.console_screen.shown
         if held is not None and isinstance(key, tuple):
             kind, name = key
             if kind == "deliverable":
@@ -116,7 +118,8 @@ class Verbs:
         if not item.ticked_by and not item.may_tick and item.why_not:
             self._refuse(f"not yet: {item.why_not}")
             return
-        self._try(lambda: self._app.service.tick(task.id, id, undo=bool(item.ticked_by)))
+        undo = bool(item.ticked_by)
+        self._try(lambda: self._app.service.tick(task.id, id, undo=undo, occurrence=task.occurrence))
 
     def record(self, task: TaskView) -> None:
         screen = self._app.console_screen
@@ -131,7 +134,7 @@ class Verbs:
             self._refuse(f"{task.id} has no record that a person types")
 
     def _ask_record(self, task: TaskView, slug: str) -> None:
-        from console.app.screens.ask import Ask, AskScreen
+        from console.app.screens.ask import Ask
 
         record = next((r for r in task.records if r.slug == slug), None)
         if record is None:
@@ -141,39 +144,51 @@ class Verbs:
             [f"now {wording.value(record.value, record.unit)}, by {record.source}"] if record.value is not None else []
         )
         label = f"{record.label}{f' in {record.unit}' if record.unit else ''}"
-        ask = Ask(f"{task.id}  record", label, "; ".join(said), "It is marked as typed by you, for ever.")
-        self._app.push_screen(AskScreen(ask, lambda text: self._done(lambda: self._record(task.id, slug, text))))
+        on = f" on {task.occurrence}" if task.occurrence else ""
+        ask = Ask(f"{task.id}  record{on}", label, "; ".join(said), "It is marked as typed by you, for ever.")
+        self._ask(ask, lambda text: self._app.service.record(task.id, slug, text, occurrence=task.occurrence))
 
-    def _record(self, task: str, slug: str, text: str) -> None:
-        self._app.service.record(task, slug, text)
+    def _ask(self, ask: Ask, write: Callable[[str], object]) -> None:
+        """A dialog for one line of text, and what is written with it."""
+        from console.app.screens.ask import AskScreen
+
+        self._app.push_screen(AskScreen(ask, lambda text: self._done(lambda: write(text))))
 
     def skip(self, task: TaskView) -> None:
-        from console.app.screens.ask import Ask, AskScreen
+        """The task where it is optional; of one that repeats, the day that is shown."""
+        from console.app.screens.ask import Ask
 
-        if not task.optional:
+        if not (task.optional or task.occurrence):
             self._refuse(f"{task.id} is not optional: it can't be skipped")
             return
-        ask = Ask(f"{task.id}  skip", "reason", task.title, "A skipped task stays in the journal with its reason.")
-        self._app.push_screen(AskScreen(ask, lambda text: self._done(lambda: self._app.service.skip(task.id, text))))
+        on = f" {task.occurrence}" if task.occurrence else ""
+        ask = Ask(f"{task.id}  skip{on}", "reason", task.title, "What is skipped stays in the journal with its reason.")
+        self._ask(ask, lambda text: self._app.service.skip(task.id, text, occurrence=task.occurrence))
 
     def note(self, task: TaskView) -> None:
-        from console.app.screens.ask import Ask, AskScreen
+        from console.app.screens.ask import Ask
 
         ask = Ask(f"{task.id}  note", "note", task.title, "It stays in the journal under your name.")
-        self._app.push_screen(AskScreen(ask, lambda text: self._done(lambda: self._app.service.note(task.id, text))))
+        self._ask(ask, lambda text: self._app.service.note(task.id, text))
 
     def attach(self, task: TaskView) -> None:
-        from console.app.screens.ask import Ask, AskScreen
-
-        def attach(text: str) -> str:
-            return self._done(lambda: self._app.service.attach(task.id, Path(text.strip()).expanduser()))
+        from console.app.screens.ask import Ask
 
         ask = Ask(f"{task.id}  attach", "file", task.title, "A copy of it is kept with its digest.")
-        self._app.push_screen(AskScreen(ask, attach))
+        self._ask(ask, lambda text: self._app.service.attach(task.id, Path(text.strip()).expanduser()))
+
+    def answer(self, contingency: str) -> None:
+        """What was done about something that calls for a contingency."""
+        from console.app.screens.ask import Ask
+
+        held = self._app.view.contingencies[contingency]
+        known = "\n".join([f"{held.condition}: {held.action}", *held.signs])
+        ask = Ask(f"{contingency}  answer", "what was done", known, "It stays in the journal under your name.")
+        self._ask(ask, lambda text: self._app.service.answer(contingency, text))
 
     def retest(self, task: TaskView) -> None:
         """The retest that this task's gate is, or has; else the first one of a gate that is NO-GO."""
-        from console.app.screens.ask import Ask, AskScreen
+        from console.app.screens.retest import RetestScreen
 
         view = self._app.view
         retests = {id: gate.retests for id, gate in view.plan.gate.items() if gate.retests}
@@ -183,15 +198,14 @@ class Verbs:
         if not gate:
             self._refuse(f"{task.id}: no gate is NO-GO, so there is nothing to retest")
             return
-        options = view.plan.gate[gate].option
-        told = [f"{id}  {option.title}{_sets(option)}" for id, option in options.items()]
-        ask = Ask(f"{gate}  retest", "option, and TASK.name=value where you choose", "\n".join(told), "A new round.")
-        self._app.push_screen(AskScreen(ask, lambda text: self._done(lambda: self._retest(gate, text))))
+        planned = view.plan.gate[gate]
+        self._app.push_screen(
+            RetestScreen(gate, planned, lambda option, text: self._done(lambda: self._retest(gate, option, text)))
+        )
 
-    def _retest(self, gate: str, text: str) -> None:
-        option, *given = text.split() or [""]
+    def _retest(self, gate: str, option: str, text: str) -> None:
         sets: dict[str, dict[str, object]] = {}
-        for word in given:
+        for word in text.split():
             name, sign, value = word.partition("=")
             task, dot, parameter = name.rpartition(".")
             if not (sign and dot):
@@ -246,9 +260,3 @@ class Verbs:
 
     def _refuse(self, why: str) -> None:
         self._app.say(why, bad=True)
-
-
-def _sets(option: Option) -> str:
-    """What an option sets, or that the operator says it."""
-    given = [f"{task}.{name}={value}" for task, values in option.parameters.items() for name, value in values.items()]
-    return f": {', '.join(given)}" if given else f": you choose ({option.about})" if option.about else ": you choose"

@@ -108,16 +108,22 @@ def _run_task(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fresh", action="store_true", help="do not continue an interrupted attempt")
 
 
+def _on(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--on", metavar="YYYY-MM-DD", default="", help="of a task that repeats: for which of its days")
+
+
 def _record(parser: argparse.ArgumentParser) -> None:
     _task(parser)
     parser.add_argument("name")
     parser.add_argument("value")
+    _on(parser)
 
 
 def _tick(parser: argparse.ArgumentParser) -> None:
     _task(parser)
     parser.add_argument("deliverable")
     parser.add_argument("--undo", action="store_true", help="take the tick back; the journal keeps both")
+    _on(parser)
 
 
 def _note(parser: argparse.ArgumentParser) -> None:
@@ -133,6 +139,13 @@ def _attach(parser: argparse.ArgumentParser) -> None:
 def _skip(parser: argparse.ArgumentParser) -> None:
     _task(parser)
     parser.add_argument("--reason", required=True)
+    _on(parser)
+
+
+def _answer(parser: argparse.ArgumentParser) -> None:
+    _workspace(parser)
+    parser.add_argument("contingency")
+    parser.add_argument("text", help="what was done about it")
 
 
 def _gate(parser: argparse.ArgumentParser) -> None:
@@ -168,6 +181,7 @@ def _log(parser: argparse.ArgumentParser) -> None:
 def _report(parser: argparse.ArgumentParser) -> None:
     _workspace(parser)
     parser.add_argument("-o", "--output", type=Path, help="FILE.html or FILE.md (default: Markdown on standard output)")
+    parser.add_argument("--addendum", action="store_true", help="only the addendum to the plan, once its gate is GO")
 
 
 def _lint(parser: argparse.ArgumentParser) -> None:
@@ -188,7 +202,8 @@ COMMANDS = {
     "tick": ("tick a deliverable", _tick),
     "note": ("write a note on a task", _note),
     "attach": ("lay a copy of a file beside a task", _attach),
-    "skip": ("leave out an optional task", _skip),
+    "skip": ("leave out an optional task, or a day of one that repeats", _skip),
+    "answer": ("write what was done about a contingency", _answer),
     "decide": ("record a decision at a gate", _decide),
     "adopt": ("put the changed plan of a workspace in force", _workspace),
     "retest": ("open a new round after a NO-GO, with a corrective option", _retest),
@@ -213,6 +228,7 @@ _MODULES = {
     "note": "console.cli.writing",
     "attach": "console.cli.writing",
     "skip": "console.cli.writing",
+    "answer": "console.cli.writing",
     "decide": "console.cli.writing",
     "adopt": "console.cli.writing",
     "retest": "console.cli.writing",

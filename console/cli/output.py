@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from msgspec.structs import asdict
 
 from console.conductor import wording
-from console.conductor.view import GateView, RecordView, TaskView, View
+from console.conductor.view import ContingencyView, GateView, RecordView, TaskView, View
 
 GLYPH = {"ready": "○", "running": "◐", "done": "●", "failed": "✕", "lost": "?", "skipped": "◌", "locked": "▪"}
 
@@ -26,6 +26,8 @@ def as_json(view: View) -> str:
             "day": view.day,
             "tasks": {id: _task(task) for id, task in view.tasks.items()},
             "gates": {id: _gate(gate) for id, gate in view.gates.items()},
+            "contingencies": {id: _contingency(found) for id, found in view.contingencies.items()},
+            "attention": [{"id": id, "what": what} for id, what in view.attention],
         },
         indent=1,
         ensure_ascii=False,
@@ -42,6 +44,8 @@ def _task(task: TaskView) -> dict[str, object]:
         "records": {record.slug: _record(record) for record in task.records},
         "deliverables": {d.id: d.ticked_by or None for d in task.deliverables},
         "jobs": [{"id": j.id, "role": j.role, "host": j.host, "state": j.state, "round": j.round} for j in task.jobs],
+        "occurrence": task.occurrence or None,
+        "occurrences": [{"day": o.id, "due": o.due.isoformat(), "state": o.state} for o in task.occurrences],
         "parameters": {p.name: {"value": _plain(p.value), "plan": _plain(p.plan)} for p in task.parameters},
     }
 
@@ -58,7 +62,10 @@ def _record(record: RecordView) -> dict[str, object]:
     if record.n is not None:
         found |= {"n": record.n, "count": record.count, "interval": record.interval}
     if record.rows is not None:
-        found["rows"] = [{"step": row.step, "value": row.value, "reason": row.reason} for row in record.rows]
+        found["rows"] = [
+            {"step": row.step, "value": row.value, "reason": row.reason} | ({"day": row.label} if row.label else {})
+            for row in record.rows
+        ]
     return found
 
 
@@ -72,6 +79,16 @@ def _gate(gate: GateView) -> dict[str, object]:
         "not_proven_here": list(gate.not_proven),
         "criteria": [asdict(criterion) for criterion in gate.criteria],
         "decision": asdict(gate.decision) if gate.decision else None,
+    }
+
+
+def _contingency(found: ContingencyView) -> dict[str, object]:
+    return {
+        "state": found.state,
+        "condition": found.condition,
+        "action": found.action,
+        "signs": list(found.signs),
+        "answers": [{"text": a.text, "operator": a.operator, "time": a.at} for a in found.answers],
     }
 
 

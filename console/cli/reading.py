@@ -31,6 +31,9 @@ def timeline_(arguments: argparse.Namespace) -> int:
         slip = wording.span(times.slip) if end else ""
         print(f"{times.task:10}{_minute(times.planned_end):18}{_minute(end):20}{slip:>12}  {times.state}{marks}")
     print(f"planned end {_minute(found.planned_end)}, expected {_minute(found.expected_end)}")
+    for reached in found.milestones:
+        word = "reached" if reached.done else "expected"
+        print(f"{reached.id:10}{_minute(reached.planned):18}{word} {_minute(reached.expected)}  {reached.title}")
     print(f"hangs on: {' → '.join(found.critical) or 'nothing'}")
     return 0
 
@@ -66,16 +69,17 @@ def audit_(arguments: argparse.Namespace) -> int:
 
 def report_(arguments: argparse.Namespace) -> int:
     """Writes the whole execution as Markdown or HTML."""
-    from console.conductor.reporting import html, markdown
+    from console.conductor import reporting
     from operations.files import write_atomic
 
     verbs = conductor(arguments)
+    write = reporting.only_addendum if arguments.addendum else reporting.whole
     if arguments.output is None:
-        print(markdown(verbs))
+        print(write(verbs, "markdown"))
         return 0
     if arguments.output.suffix not in (".html", ".md"):
         raise Unusable(f"{arguments.output}: a report is FILE.html or FILE.md")
-    text = html(verbs) if arguments.output.suffix == ".html" else markdown(verbs)
+    text = write(verbs, "html" if arguments.output.suffix == ".html" else "markdown")
     try:
         write_atomic(arguments.output, text.encode())
     except OSError as error:

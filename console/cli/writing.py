@@ -1,4 +1,4 @@
-"""``record``, ``tick``, ``skip``, ``decide`` and ``retest``: what a person writes."""
+"""``record``, ``tick``, ``skip``, ``answer``, ``decide`` and ``retest``: what a person writes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _opened(arguments: argparse.Namespace) -> Iterator[Conductor]:
 def record_(arguments: argparse.Namespace) -> int:
     """Writes a typed record."""
     with _opened(arguments) as verbs:
-        value = verbs.record(arguments.task, arguments.name, arguments.value)
+        value = verbs.record(arguments.task, arguments.name, arguments.value, occurrence=arguments.on)
         print(f"{arguments.task}.{arguments.name} = {value} ✎ {verbs.operator}")
     return 0
 
@@ -32,16 +32,24 @@ def record_(arguments: argparse.Namespace) -> int:
 def tick_(arguments: argparse.Namespace) -> int:
     """Ticks a deliverable, or takes a tick back."""
     with _opened(arguments) as verbs:
-        verbs.tick(arguments.task, arguments.deliverable, undo=arguments.undo)
+        verbs.tick(arguments.task, arguments.deliverable, undo=arguments.undo, occurrence=arguments.on)
         print(f"{arguments.task} {arguments.deliverable} {'[ ]' if arguments.undo else '[x]'} {verbs.operator}")
     return 0
 
 
 def skip_(arguments: argparse.Namespace) -> int:
-    """Leaves out an optional task."""
+    """Leaves out an optional task, or a day of one that repeats."""
     with _opened(arguments) as verbs:
-        verbs.skip(arguments.task, arguments.reason)
+        verbs.skip(arguments.task, arguments.reason, occurrence=arguments.on)
         print(f"{arguments.task} skipped by {verbs.operator}")
+    return 0
+
+
+def answer_(arguments: argparse.Namespace) -> int:
+    """Writes what was done about a contingency."""
+    with _opened(arguments) as verbs:
+        verbs.answer(arguments.contingency, arguments.text)
+        print(f"{arguments.contingency} answered by {verbs.operator}")
     return 0
 
 

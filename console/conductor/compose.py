@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import datetime
+from collections.abc import Mapping
 
 from console.conductor import lineage
+from console.conductor.attention import attention
+from console.conductor.contingencies import contingency
 from console.conductor.criteria import criteria, describe, why_not_go
+from console.conductor.occurrences import current, falls_due, occurrences
 from console.conductor.parameters import parameters
 from console.conductor.ready import condition, decision_stale, gate_state, gate_task, task_state
 from console.conductor.records import record
-from console.conductor.scene import Scene
+from console.conductor.scene import Scene, remembered
 from console.conductor.view import (
     CriterionView,
     DecisionView,
@@ -26,16 +29,14 @@ from console.journal.fold import Job, Remark
 from operations import registry
 from operations.events import Made
 
-_PRESSING = {"failed": 0, "lost": 1, "gate": 2, "stale": 3, "person": 4, "tick": 5}
 
-
-def view(scene: Scene, workspace: str, now: datetime.datetime) -> View:
-    """Everything to show; ``now`` is UTC and only moves the day and expiries."""
+def view(scene: Scene, workspace: str) -> View:
+    """Everything to show."""
     plan, state = scene.plan, scene.state
     tasks = {id: task_view(scene, id) for id in plan.task}
-    gates = {id: gate_view(scene, id, now.date()) for id in plan.gate}
+    gates = {id: gate_view(scene, id) for id in plan.gate}
+    contingencies = {id: contingency(scene, id) for id in plan.contingency}
     counted = [t for t in tasks.values() if not t.optional]
-    start = state.created.start if state.created else plan.start
     return View(
         plan=plan,
         site=scene.site,
@@ -43,21 +44,23 @@ def view(scene: Scene, workspace: str, now: datetime.datetime) -> View:
         rehearsal=scene.rehearsal,
         tasks=tasks,
         gates=gates,
+        contingencies=contingencies,
         sequence=state.sequence,
         started=state.created_at,
         done=sum(t.state == "done" for t in counted),
         total=len(counted),
         next_gate=_next_gate(scene, gates),
-        attention=_attention(tasks, gates),
-        day=max(1, (now.date() - start).days + 1),
+        attention=attention(scene, tasks, gates, contingencies.values()),
+        day=max(1, (scene.now.date() - scene.start).days + 1),
     )
 
 
-def task_view(scene: Scene, id: str) -> TaskView:
-    """One task in its current round, with the attempts of all rounds."""
+def task_view(scene: Scene, id: str, occurrence: str = "") -> TaskView:
+    """One task in its current round, with the attempts of all rounds; of a repeated one, on that day or the current."""
     task = scene.task(id)
     state, why = task_state(scene, id)
-    jobs = [_job(job) for (name, _), run in sorted(scene.state.runs.items()) if name == id for job in run]
+    days = occurrences(scene, id) if falls_due(task) else ()
+    on = occurrence or (current(scene, id) if days else "")
     return TaskView(
         id=id,
         title=task.title,
@@ -71,13 +74,27 @@ def task_view(scene: Scene, id: str) -> TaskView:
         gate=task.gate,
         optional=task.optional,
         round=scene.round(id),
-        jobs=tuple(jobs),
-        records=tuple(record(scene, id, slug) for slug in task.record),
-        deliverables=tuple(_deliverable(scene, id, d, text) for d, text in task.deliverable.items()),
-        parameters=Later(lambda: parameters(scene, id)),
-        contingencies=tuple(c for c, contingency in scene.plan.contingency.items() if id in contingency.task),
+        jobs=tuple(map(_job, scene.all_attempts(id))),
+        records=Later(lambda: [record(scene, id, slug, on) for slug in task.record]) if task.record else (),
+        deliverables=Later(lambda: [_deliverable(scene, id, d, text, on) for d, text in task.deliverable.items()])
+        if task.deliverable
+        else (),
+        parameters=Later(lambda: parameters(scene, id)) if task.operation else (),
+        contingencies=_befalls(scene).get(id, ()),
         notes=tuple(_note(remark) for remark in scene.state.notes.get(id, ())),
+        occurrences=days,
+        occurrence=on,
     )
+
+
+@remembered
+def _befalls(scene: Scene) -> Mapping[str, tuple[str, ...]]:
+    """The contingencies of each task."""
+    found: dict[str, tuple[str, ...]] = {}
+    for id, planned in scene.plan.contingency.items():
+        for task in planned.task:
+            found[task] = (*found.get(task, ()), id)
+    return found
 
 
 def hosts(scene: Scene, id: str) -> tuple[str, ...]:
@@ -93,6 +110,8 @@ def may_tick(scene: Scene, id: str) -> str:
         return f"{id} is locked: {'; '.join(why)}"
     if state == "skipped":
         return f"{id} is skipped: {'; '.join(why)}"
+    if falls_due(scene.task(id)) and not current(scene, id):
+        return f"the first day of {id} has not come"
     if scene.task(id).operation and not scene.attempts(id):
         return f"{id} has not run: nothing is there to tick"
     if scene.task(id).gate and state != "done":
@@ -100,8 +119,8 @@ def may_tick(scene: Scene, id: str) -> str:
     return ""
 
 
-def _deliverable(scene: Scene, id: str, deliverable: str, text: str) -> DeliverableView:
-    tick = scene.state.ticks.get((id, scene.round(id), deliverable))
+def _deliverable(scene: Scene, id: str, deliverable: str, text: str, occurrence: str) -> DeliverableView:
+    tick = scene.state.ticks.get((id, scene.round(id), deliverable, occurrence))
     why_not = may_tick(scene, id)
     return DeliverableView(
         id=deliverable,
@@ -149,10 +168,10 @@ def _leaves(operation: str, artefacts: list[Made]) -> bool:
     )
 
 
-def gate_view(scene: Scene, id: str, today: datetime.date) -> GateView:
+def gate_view(scene: Scene, id: str) -> GateView:
     """One gate with its criteria as they stand today."""
     gate = scene.plan.gate[id]
-    found = criteria(scene, id, today)
+    found = criteria(scene, id)
     task = gate_task(scene.plan, id)
     state = gate_state(scene, id)
     why_not = list(why_not_go(found))
@@ -232,34 +251,3 @@ def _who_ran(scene: Scene, found: tuple[CriterionView, ...]) -> tuple[str, ...]:
         seen.add(id)
         waiting += [i.job for i in scene.state.jobs[id].started.inputs]
     return tuple(sorted({scene.state.jobs[id].operator for id in seen}))
-
-
-def _attention(tasks: dict[str, TaskView], gates: dict[str, GateView]) -> tuple[tuple[str, str], ...]:
-    found: list[tuple[int, str, str]] = []
-    for task in tasks.values():
-        if task.state in ("failed", "lost"):
-            found.append((_PRESSING[task.state], task.id, f"{task.state}: {'; '.join(task.why)}"))
-        elif task.stale:
-            found.append((_PRESSING["stale"], task.id, f"stale: {task.stale[0]}"))
-        elif task.state == "ready" and not (task.operation or task.gate or task.optional):
-            asked = [bool(record.source) for record in task.records] + [bool(d.ticked_by) for d in task.deliverables]
-            found.append((_PRESSING["person"], task.id, f"a person's task: {sum(asked)} of {len(asked)} given"))
-    found += _to_tick([task for task in tasks.values() if task.state == "done"])
-    for gate in gates.values():
-        if gate.stale:
-            found.append((_PRESSING["stale"], gate.id, "decided on evidence that has changed"))
-        elif gate.state == "ready":
-            found.append((_PRESSING["gate"], gate.id, "ready to be decided"))
-        elif gate.state == "no-go" and not gate.provisional:
-            found.append((_PRESSING["gate"], gate.id, "NO-GO: what is behind it stays locked"))
-    return tuple((id, text) for _, id, text in sorted(found, key=lambda f: f[0]))
-
-
-def _to_tick(done: list[TaskView]) -> list[tuple[int, str, str]]:
-    """One line for all boxes that wait: they press nobody, and would push out what does."""
-    waiting = {task.id: n for task in done if (n := sum(not d.ticked_by for d in task.deliverables))}
-    if not waiting:
-        return []
-    boxes = sum(waiting.values())
-    where = "" if len(waiting) == 1 else f" in {len(waiting)} tasks"
-    return [(_PRESSING["tick"], next(iter(waiting)), f"{boxes} box{'' if boxes == 1 else 'es'} to tick{where}")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import operator
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import Any
 import msgspec
 
 from console.conductor import lineage, wording
+from console.conductor.occurrences import current
 from console.conductor.scene import Scene
 from console.conductor.view import CriterionView
 from console.journal.entries import Waiver
@@ -27,10 +27,10 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def criteria(scene: Scene, gate: str, today: datetime.date) -> tuple[CriterionView, ...]:
+def criteria(scene: Scene, gate: str) -> tuple[CriterionView, ...]:
     """Every criterion of the gate as it stands; waivers of the decision in force count while they have not expired."""
     then = scene.of_gate(gate)
-    return tuple(_view(then, gate, name, c, today) for name, c in scene.plan.gate[gate].criterion.items())
+    return tuple(_view(then, gate, name, c) for name, c in scene.plan.gate[gate].criterion.items())
 
 
 def evidence(scene: Scene, gate: str) -> tuple[tuple[str, str, bool], ...]:
@@ -77,7 +77,7 @@ def _given(scene: Scene, criterion: Criterion) -> _Given:
 
 
 def _from_person(scene: Scene, task: str, record: str) -> _Given:
-    signed = scene.state.records.get((task, scene.round(task), record))
+    signed = scene.state.records.get((task, scene.round(task), record, current(scene, task)))
     unit = scene.task(task).record[record].unit
     if signed is None:
         return _Given(task, missing=f"nobody has typed {record} of {task}", unit=unit)
@@ -109,7 +109,7 @@ def _from_job(scene: Scene, task: str, measure: str) -> _Given:
     return msgspec.structs.replace(found, missing=missing)
 
 
-def _view(scene: Scene, gate: str, name: str, criterion: Criterion, today: datetime.date) -> CriterionView:
+def _view(scene: Scene, gate: str, name: str, criterion: Criterion) -> CriterionView:
     aside = scene.not_here.get(f"{gate}.{name}", "")
     given = _given(scene, criterion)
     stale = lineage.stale(scene, given.task)
@@ -132,7 +132,7 @@ def _view(scene: Scene, gate: str, name: str, criterion: Criterion, today: datet
         reason="; ".join(r for r in (reason, aside and f"not proven here: {aside}") if r),
         stale=bool(stale),
         waivable=criterion.waivable,
-        waived=_waived(scene, gate, name, today),
+        waived=_waived(scene, gate, name),
         n=given.n,
         count=given.count,
         interval=given.interval,
@@ -184,10 +184,10 @@ def _enough(criterion: Criterion, n: int | None) -> int | None:
     return stats.enough(n, criterion.threshold)
 
 
-def _waived(scene: Scene, gate: str, name: str, today: datetime.date) -> str:
+def _waived(scene: Scene, gate: str, name: str) -> str:
     taken = scene.state.decision(gate)
     for waiver in taken.entry.waivers if taken else ():
-        if waiver.criterion == name and today <= waiver.until:
+        if waiver.criterion == name and scene.now.date() <= waiver.until:
             return describe(waiver)
     return ""
 

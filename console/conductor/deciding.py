@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from console import clock
 from console.conductor.compose import gate_view
 from console.conductor.criteria import gate_digest, why_not_go
 from console.conductor.errors import BadInput, Refused
 from console.conductor.view import CriterionView, GateView
-from console.conductor.workspace import Workspace, today
+from console.conductor.workspace import Workspace
 from console.journal import decisions
 from console.journal.entries import AnyEntry, CriterionStood, Decided, Waiver
 from console.journal.fold import State
@@ -45,7 +46,7 @@ def decide(workspace: Workspace, operator: str, ask: Ask) -> str:
     def build(state: State) -> list[tuple[str | None, AnyEntry]]:
         nonlocal written
         scene = workspace.scene_of(state)
-        gate = gate_view(scene, ask.gate, today())
+        gate = gate_view(scene, ask.gate)
         _allowed(gate, ask)
         stood = [_stood(criterion) for criterion in gate.criteria]
         decision = decisions.Decision(
@@ -125,7 +126,7 @@ def _waivers_hold(gate: GateView, ask: Ask) -> None:
             raise Refused(f"{gate.id}: {criterion.label} can't be waived")
         if not waiver.reason:
             raise BadInput(f"{gate.id}: the waiver of {criterion.label} needs a reason")
-        if waiver.until < today():
+        if waiver.until < clock.today():
             raise Refused(
                 f"{gate.id}: the waiver of {criterion.label} would have expired on {waiver.until.isoformat()}"
             )

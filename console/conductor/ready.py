@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from console.conductor.criteria import evidence, gate_digest
+from console.conductor.occurrences import falls_due, occurrences, over
 from console.conductor.scene import Scene, remembered
 from console.conductor.view import GateState, TaskState
 from console.plan.types import Plan
@@ -14,7 +15,7 @@ _SATISFIES = ("done", "skipped")
 def task_state(scene: Scene, id: str) -> tuple[TaskState, tuple[str, ...]]:
     """The task's state in its current round, and why where a state needs a reason."""
     task = scene.task(id)
-    skipped = scene.state.skipped.get((id, scene.round(id)))
+    skipped = scene.state.skipped.get((id, scene.round(id), ""))
     if skipped:
         return "skipped", (str(skipped.value),)
     if task.gate:
@@ -27,9 +28,22 @@ def task_state(scene: Scene, id: str) -> tuple[TaskState, tuple[str, ...]]:
     held = _held(scene, id)
     if held:
         return "locked", held
-    if not task.operation and _all_given(scene, id):
+    if falls_due(task):
+        return _repeated(scene, id)
+    if not task.operation and scene.all_given(id):
         return "done", ()
     return "ready", ()
+
+
+def _repeated(scene: Scene, id: str) -> tuple[TaskState, tuple[str, ...]]:
+    """A task that falls due day by day is done once no more days come and none was missed."""
+    days = occurrences(scene, id)
+    missed = [day.id for day in days if day.state == "missed"]
+    open_days = [day for day in days if day.state in ("open", "due")]
+    if over(scene, id) and not missed and not open_days:
+        return "done", ()
+    more = f" and {len(missed) - 3} more" if len(missed) > 3 else ""
+    return "ready", (f"missed: {', '.join(missed[-3:])}{more}",) if missed else ()
 
 
 def _attempted(scene: Scene, id: str) -> tuple[TaskState, tuple[str, ...]]:
@@ -137,14 +151,3 @@ def decision_stale(scene: Scene, gate: str) -> bool:
         return False
     stood = tuple((c.name, c.job or c.typed, c.stale) for c in taken.entry.criteria)
     return stood != evidence(scene, gate) or taken.entry.gate_digest != gate_digest(scene.plan, gate)
-
-
-def _all_given(scene: Scene, id: str) -> bool:
-    """Whether a person has ticked every deliverable and typed every record of a task that no operation does."""
-    task, round = scene.task(id), scene.round(id)
-    typed = (slug for slug, record in task.record.items() if not record.measure)
-    return (
-        bool(task.deliverable or task.record)
-        and all((id, round, d) in scene.state.ticks for d in task.deliverable)
-        and all((id, round, slug) in scene.state.records for slug in typed)
-    )

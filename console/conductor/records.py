@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from console.conductor import wording
+from console.conductor.occurrences import falls_due, occurrences
 from console.conductor.scene import Scene
 from console.conductor.view import RecordView, Row
 from console.journal.fold import Job
@@ -14,11 +15,11 @@ from operations.events import Measured
 _BOUNDS = (("at_least", "≥"), ("above", ">"), ("at_most", "≤"), ("below", "<"), ("equals", "="))
 
 
-def record(scene: Scene, task: str, slug: str) -> RecordView:
-    """The record in the task's current round."""
+def record(scene: Scene, task: str, slug: str, occurrence: str = "") -> RecordView:
+    """The record in the task's current round; of a task that repeats day by day, on that one."""
     asked = scene.task(task).record[slug]
     if not asked.measure:
-        return _typed(scene, task, slug, asked)
+        return _typed(scene, task, slug, asked, occurrence)
     job = _job(scene, task, asked)
     found = job.measure(asked.measure) if job else None
     value = found.value if found else None
@@ -41,8 +42,8 @@ def record(scene: Scene, task: str, slug: str) -> RecordView:
     )
 
 
-def _typed(scene: Scene, task: str, slug: str, asked: Record) -> RecordView:
-    signed = scene.state.records.get((task, scene.round(task), slug))
+def _typed(scene: Scene, task: str, slug: str, asked: Record, occurrence: str) -> RecordView:
+    signed = scene.state.records.get((task, scene.round(task), slug, occurrence))
     value = signed.value if signed else None
     return RecordView(
         slug=slug,
@@ -55,7 +56,16 @@ def _typed(scene: Scene, task: str, slug: str, asked: Record) -> RecordView:
         expected=expected(asked),
         source=signed.operator if signed else "",
         reason="" if signed else "a person types it",
+        rows=_days(scene, task, slug) if falls_due(scene.task(task)) else None,
     )
+
+
+def _days(scene: Scene, task: str, slug: str) -> tuple[Row, ...]:
+    """What was typed on each of the task's days."""
+    found = (
+        (day.id, scene.state.records.get((task, scene.round(task), slug, day.id))) for day in occurrences(scene, task)
+    )
+    return tuple(Row(at, signed.value, label=day) for at, (day, signed) in enumerate(found, 1) if signed)
 
 
 def _job(scene: Scene, task: str, asked: Record) -> Job | None:

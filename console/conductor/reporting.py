@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Literal
 
-from console.conductor import wording
+from console.conductor import addendum, curves, wording
+from console.conductor.compose import task_view
+from console.conductor.errors import Refused
 from console.conductor.verbs import Conductor
 from console.conductor.view import GateView, RecordView, TaskView, View
 from operations import report
@@ -13,20 +16,28 @@ from operations.report import Block, Heading, Listing, Paragraph, Table
 _VERDICT = {True: "met", False: "not met", None: "not measured"}
 
 
-def markdown(conductor: Conductor) -> str:
-    """The report as Markdown."""
+Form = Literal["markdown", "html"]
+
+
+def whole(conductor: Conductor, form: Form) -> str:
+    """The report of the whole execution, as Markdown or as one self-contained HTML file."""
     view = conductor.workspace.view()
-    return report.markdown(_title(view), tuple(_blocks(conductor, view)), _notice(view))
+    title = f"{view.plan.title} v{view.plan.version}: execution report"
+    return _FORMS[form](title, tuple(_blocks(conductor, view)), _notice(view))
 
 
-def html(conductor: Conductor) -> str:
-    """The report as one self-contained HTML file."""
+def only_addendum(conductor: Conductor, form: Form) -> str:
+    """The addendum to the plan by itself. Raises Refused before its gate is GO."""
     view = conductor.workspace.view()
-    return report.html(_title(view), tuple(_blocks(conductor, view)), _notice(view))
+    found = tuple(addendum.blocks(conductor.workspace.scene(), view))
+    if not found:
+        asked = view.plan.addendum
+        raise Refused(f"{asked.gate} is not GO: there is no addendum yet" if asked else "the plan asks for no addendum")
+    assert isinstance(found[0], Heading)
+    return _FORMS[form](found[0].text, found[1:], _notice(view))
 
 
-def _title(view: View) -> str:
-    return f"{view.plan.title} v{view.plan.version}: execution report"
+_FORMS: Mapping[Form, Callable[[str, Sequence[Block], str], str]] = {"markdown": report.markdown, "html": report.html}
 
 
 def _notice(view: View) -> str:
@@ -39,18 +50,23 @@ def _blocks(conductor: Conductor, view: View) -> Iterator[Block]:
         f"Site {view.site.title}. Begun {view.started}; {view.done} of {view.total} tasks done. "
         f"Journal of {state.sequence} rows, head SHA-256 {state.head}."
     )
+    if state.clock_back:
+        rows = ", ".join(map(str, state.clock_back))
+        yield Paragraph(f"A clock went back before row {rows}: the order of the rows is their own, not their times'.")
     yield Heading("Gates")
     for gate in view.gates.values():
         yield from _gate(gate)
     if view.attention:
         yield Heading("Needs attention")
         yield Listing(tuple(f"{id}: {text}" for id, text in view.attention))
+    yield from _contingencies(view)
+    yield from addendum.blocks(conductor.workspace.scene(), view)
     for id, phase in view.plan.phase.items():
         yield Heading(f"{id} {phase.title}")
         tasks = [task for task in view.tasks.values() if task.phase == id]
         touched = [task for task in tasks if task.jobs or task.state != "locked"]
         for task in touched:
-            yield from _task(task)
+            yield from _task(conductor, task)
         if len(touched) < len(tasks):
             locked = [task for task in tasks if task not in touched]
             yield Paragraph(f"Locked: {', '.join(task.id for task in locked)} ({'; '.join(locked[0].why)}).")
@@ -87,17 +103,32 @@ def _gate(gate: GateView) -> Iterator[Block]:
         yield Listing(gate.not_proven)
 
 
-def _task(task: TaskView) -> Iterator[Block]:
+def _contingencies(view: View) -> Iterator[Block]:
+    called = [held for held in view.contingencies.values() if held.state != "quiet" or held.answers]
+    if not called:
+        return
+    yield Heading("Contingencies")
+    for held in called:
+        yield Paragraph(f"{held.id} {held.condition}: {held.state}. {held.action}")
+        said = [f"{answer.operator}, {answer.at}: {answer.text}" for answer in held.answers]
+        yield Listing((*held.signs, *said))
+
+
+def _task(conductor: Conductor, task: TaskView) -> Iterator[Block]:
     stale = f", stale: {'; '.join(task.stale)}" if task.stale else ""
     why = f": {'; '.join(task.why)}" if task.why else ""
     yield Heading(f"{task.id} {task.title}", 3)
     yield Paragraph(f"{task.state}{why}{stale}")
-    if task.records:
-        yield Table(("record", "value", "expected", "source"), tuple(_record(record) for record in task.records))
-    for record in task.records:
-        if record.rows:
-            rows = tuple((f"{row.step:,}", _shown(row.value, record.unit, row.reason)) for row in record.rows)
-            yield Table(("step", record.label), rows)
+    earlier = _earlier(conductor, task)
+    for held in earlier:
+        yield Paragraph(f"Round {held.round}, before the retest:")
+        yield from _records(held)
+    if earlier:
+        yield Paragraph(f"Round {task.round}, in force:")
+    yield from _records(task)
+    drawn = curves.chart(conductor, task)
+    if drawn is not None:
+        yield drawn
     if task.deliverables:
         boxes = ((d, f"{d.id} {d.text}") for d in task.deliverables)
         yield Listing(
@@ -119,6 +150,24 @@ def _task(task: TaskView) -> Iterator[Block]:
                 for j in task.jobs
             ),
         )
+
+
+def _earlier(conductor: Conductor, task: TaskView) -> list[TaskView]:
+    """The task as it stood in each round before the one in force."""
+    scene = conductor.workspace.scene()
+    epochs = {scene.at(epoch).round(task.id): epoch for epoch in range(len(scene.openings))}
+    return [task_view(scene.at(epoch), task.id) for round, epoch in sorted(epochs.items()) if round < task.round]
+
+
+def _records(task: TaskView) -> Iterator[Block]:
+    if task.records:
+        yield Table(("record", "value", "expected", "source"), tuple(_record(record) for record in task.records))
+    for record in task.records:
+        if record.rows:
+            rows = tuple(
+                (row.label or f"{row.step:,}", _shown(row.value, record.unit, row.reason)) for row in record.rows
+            )
+            yield Table(("day" if record.rows[0].label else "step", record.label), rows)
 
 
 def _record(record: RecordView) -> tuple[str | None, ...]:

@@ -28,19 +28,18 @@ def open_round(scene: Scene, gate: str, option: str, sets: Sets) -> RoundOpened:
     if option not in options:
         raise BadInput(f"{gate} has no option {option}; it has {', '.join(options) or 'none'}")
     _may_open(scene, gate, retests)
-    values: dict[str, dict[str, object]] = {task: dict(given) for task, given in options[option].parameters.items()}
+    chosen = options[option]
+    values: dict[str, dict[str, object]] = {task: dict(given) for task, given in chosen.parameters.items()}
     for task, given in sets.items():
         values.setdefault(task, {}).update(given)
-    if not values:
-        raise BadInput(
-            f"{gate}: {options[option].title}: say what it sets, as TASK.name=value ({options[option].about})"
-        )
+    if not values and not chosen.again:
+        raise BadInput(f"{gate}: {chosen.title}: say what it sets, as TASK.name=value ({chosen.about})")
     parameters = {task: _scalars(scene, task, given) for task, given in values.items()}
     rounds = [o.entry.round for o in scene.openings]
     return RoundOpened(
         gate=gate,
         round=max(rounds, default=1) + 1,
-        tasks=affected(plan, set(parameters)),
+        tasks=affected(plan, {*parameters, *chosen.again}, gate),
         option=option,
         parameters=parameters,
     )
@@ -67,8 +66,13 @@ def _scalars(scene: Scene, task: str, given: Mapping[str, object]) -> dict[str, 
     return {name: value for name, value in plain.items() if isinstance(value, bool | int | float | str)}
 
 
-def affected(plan: Plan, changed: set[str]) -> list[str]:
-    """The changed tasks and all whose parameters come from them, by whatever way, in the plan's order."""
+def affected(plan: Plan, changed: set[str], gate: str) -> list[str]:
+    """The tasks that begin anew, in the plan's order.
+
+    They are the changed ones, all whose parameters come from them by whatever way, and what lies between them and the
+    tasks that the gate's criteria name.
+    """
+    between = _between(plan, changed, {criterion.task for criterion in plan.gate[gate].criterion.values()})
     takes = {
         id: {
             value.task if isinstance(value, ArtefactFrom) else value.jobs_of
@@ -81,10 +85,28 @@ def affected(plan: Plan, changed: set[str]) -> list[str]:
     for id, task in plan.task.items():
         if task.instead_of:
             stand_in.setdefault(task.instead_of, set()).add(id)
-    found = set(changed)
+    found = changed | between
     while True:
         more = {id for id, sources in takes.items() if sources & found}
         more |= {other for id in found | more for other in stand_in.get(id, ())}
         if more <= found:
             return [id for id in plan.task if id in found]
         found |= more
+
+
+def _between(plan: Plan, changed: set[str], ends: set[str]) -> set[str]:
+    """The tasks on every way by needs from a changed one to one of ``ends``, these included."""
+    after = _reached(changed, {id: {n for n in plan.task if id in plan.task[n].needs} for id in plan.task})
+    before = _reached(ends, {id: set(task.needs) & plan.task.keys() for id, task in plan.task.items()})
+    return after & before
+
+
+def _reached(starts: set[str], ways: Mapping[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    waiting = list(starts)
+    while waiting:
+        id = waiting.pop()
+        if id not in found:
+            found.add(id)
+            waiting += ways.get(id, ())
+    return found

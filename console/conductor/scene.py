@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import functools
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
@@ -14,15 +15,16 @@ R = TypeVar("R")
 
 
 class Scene:
-    """One moment. Rules remember their answers in ``memo``, so a scene is thrown away when the journal moves."""
+    """One moment, ``now`` (UTC). Rules remember in ``memo``, so a scene is thrown away when journal or minute move."""
 
-    __slots__ = ("_rounds", "epoch", "memo", "plan", "sequence", "site", "state")
+    __slots__ = ("_rounds", "epoch", "memo", "now", "plan", "sequence", "site", "state")
 
-    def __init__(self, plan: Plan, site: Site, state: State, epoch: int = -1) -> None:
+    def __init__(self, plan: Plan, site: Site, state: State, now: datetime.datetime, epoch: int = -1) -> None:
         """``epoch`` says how many of the rounds that were opened count; -1 for all of them."""
         self.plan = plan
         self.site = site
         self.state = state
+        self.now = now
         self.epoch = len(state.openings) if epoch < 0 else epoch
         self.sequence = state.sequence
         self.memo: dict[tuple[Any, ...], Any] = {}
@@ -36,7 +38,7 @@ class Scene:
             return self
         key = ("at", epoch)
         if key not in self.memo:
-            self.memo[key] = Scene(self.plan, self.site, self.state, epoch)
+            self.memo[key] = Scene(self.plan, self.site, self.state, self.now, epoch)
         found: Scene = self.memo[key]
         return found
 
@@ -49,6 +51,11 @@ class Scene:
     def openings(self) -> list[Opening]:
         """The rounds that count, oldest first."""
         return self.state.openings[: self.epoch]
+
+    @property
+    def start(self) -> datetime.date:
+        """The plan's first day in this workspace."""
+        return self.state.created.start if self.state.created else self.plan.start
 
     @property
     def rehearsal(self) -> bool:
@@ -69,6 +76,38 @@ class Scene:
     def attempts(self, task: str) -> list[Job]:
         """All attempts of the task's current round, oldest first."""
         return self.state.runs.get((task, self.round(task)), [])
+
+    def all_attempts(self, task: str) -> list[Job]:
+        """The attempts of all the task's rounds, oldest first."""
+        index = self.memo.get(("rounds",))
+        if index is None:
+            index = {}
+            for (id, _), jobs in sorted(self.state.runs.items()):
+                index.setdefault(id, []).extend(jobs)
+            self.memo["rounds",] = index
+        found: list[Job] = index.get(task, [])
+        return found
+
+    def given(self, task: str, round: int) -> list[str]:
+        """The times of all that persons typed and ticked for the task in a round."""
+        index = self.memo.get(("given",))
+        if index is None:
+            index = {}
+            for (id, number, _, _), signed in (*self.state.records.items(), *self.state.ticks.items()):
+                index.setdefault((id, number), []).append(signed.at)
+            self.memo["given",] = index
+        found: list[str] = index.get((task, round), [])
+        return found
+
+    def all_given(self, task: str, occurrence: str = "") -> bool:
+        """Whether a person has ticked every deliverable and typed every record that no operation measures."""
+        asked, round = self.task(task), self.round(task)
+        typed = (slug for slug, record in asked.record.items() if not record.measure)
+        return (
+            bool(asked.deliverable or asked.record)
+            and all((task, round, d, occurrence) in self.state.ticks for d in asked.deliverable)
+            and all((task, round, slug, occurrence) in self.state.records for slug in typed)
+        )
 
     def latest(self, task: str) -> dict[str, Job]:
         """The newest attempt of each role in the current round: of its newest occurrence and attempt."""

@@ -9,14 +9,12 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
+from console.conductor.moments import counts, due_at, planned, span
 from console.conductor.ready import gate_task, task_state
-from console.conductor.scene import Scene, remembered
+from console.conductor.scene import Scene
 from console.conductor.view import TaskState
-from console.plan.schedule import date_of, due, zone
-
-_DAY = datetime.timedelta(days=1)
+from console.plan.schedule import zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +41,17 @@ class Times:
 
 
 @dataclass(frozen=True, slots=True)
+class Reached:
+    """A milestone: the day at whose end it is to be reached, and when it is expected, or was reached; UTC."""
+
+    id: str
+    title: str
+    planned: datetime.datetime
+    expected: datetime.datetime
+    done: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Timeline:
     """All tasks' times, in the plan's order, and the end of the whole."""
 
@@ -51,10 +60,12 @@ class Timeline:
     expected_end: datetime.datetime
     critical: tuple[str, ...]
     """The tasks that the expected end hangs on, first to last."""
+    milestones: tuple[Reached, ...] = ()
 
 
-def timeline(scene: Scene, now: datetime.datetime) -> Timeline:
-    """The programme's times as of ``now`` (UTC)."""
+def timeline(scene: Scene) -> Timeline:
+    """The programme's times as of the scene's moment."""
+    now = scene.now
     expected: dict[str, datetime.datetime | None] = {}
     binding: dict[str, str] = {}
     for id in _order(scene):
@@ -68,7 +79,20 @@ def timeline(scene: Scene, now: datetime.datetime) -> Timeline:
         last = binding.get(last, "")
     times = {id: _times(scene, id, now, expected[id], id in critical) for id in scene.plan.task}
     planned = max((times[id].planned_end for id in counted), default=now)
-    return Timeline(times, planned, max(counted.values(), default=now), tuple(critical))
+    reached = tuple(_milestones(scene, counted))
+    return Timeline(times, planned, max(counted.values(), default=now), tuple(critical), reached)
+
+
+def _milestones(scene: Scene, ends: Mapping[str, datetime.datetime]) -> Iterator[Reached]:
+    """Each with the last end of the tasks of its phase, or of all phases."""
+    local = zone(scene.site.zone)
+    for id, milestone in scene.plan.milestone.items():
+        of_it = [task for task in ends if milestone.phase in ("", scene.plan.task_phase[task])]
+        day = scene.start + datetime.timedelta(days=milestone.offset + 1)
+        planned = datetime.datetime.combine(day, datetime.time(), local).astimezone(datetime.UTC)
+        expected = max((ends[task] for task in of_it), default=planned)
+        done = all(task_state(scene, task)[0] in ("done", "skipped") for task in of_it)
+        yield Reached(id, milestone.title, planned, expected, done)
 
 
 def _times(scene: Scene, id: str, now: datetime.datetime, expected: datetime.datetime | None, critical: bool) -> Times:
@@ -80,44 +104,10 @@ def _times(scene: Scene, id: str, now: datetime.datetime, expected: datetime.dat
     return Times(id, state, start, end, at, began, ended, expected, late, critical)
 
 
-@remembered
-def planned(scene: Scene, id: str) -> tuple[datetime.datetime, datetime.datetime]:
-    """When the task is to begin and end: by its day, due time and duration, else with its phase."""
-    task = scene.task(id)
-    phase = scene.plan.phase[scene.plan.task_phase[id]]
-    date = date_of(scene.plan, id, _start(scene))
-    local = zone(scene.site.zone)
-    first = date or _start(scene) + datetime.timedelta(days=phase.offset)
-    days = 1 if date else phase.days
-    begin = datetime.datetime.combine(first, datetime.time(), local).astimezone(datetime.UTC)
-    end = due_at(scene, id) or begin + days * _DAY
-    if task.minutes:
-        return end - datetime.timedelta(minutes=task.minutes[1]), end
-    return begin, end
-
-
-def due_at(scene: Scene, id: str) -> datetime.datetime | None:
-    """When the task is due, UTC; None if the plan names no time."""
-    return due(scene.plan, id, _start(scene), scene.site.zone)
-
-
-@remembered
 def actual(scene: Scene, id: str) -> tuple[datetime.datetime | None, datetime.datetime | None]:
     """When the task's current round began, and ended well; None for what has not happened."""
-    task, round = scene.task(id), scene.round(id)
-    if task.gate:
-        taken = scene.state.decision(task.gate)
-        return (_time(taken.at), _time(taken.at)) if taken else (None, None)
-    jobs = scene.attempts(id)
-    if jobs:
-        done = task_state(scene, id)[0] == "done"
-        return _time(jobs[0].at), max(_time(job.ended_at) for job in scene.latest(id).values()) if done else None
-    given = [
-        s.at for (t, r, _), s in (*scene.state.records.items(), *scene.state.ticks.items()) if (t, r) == (id, round)
-    ]
-    if not given:
-        return None, None
-    return _time(min(given)), _time(max(given)) if task_state(scene, id)[0] == "done" else None
+    began, ended = span(scene, id)
+    return began, ended if task_state(scene, id)[0] == "done" else None
 
 
 def _expected(
@@ -130,7 +120,7 @@ def _expected(
     binding = max(waits, key=waits.__getitem__, default="")
     if state == "done":
         return ended or now, binding
-    if state == "skipped" or _fate(scene, id) == "never":
+    if state == "skipped" or not counts(scene, id):
         return None, ""
     start, end = planned(scene, id)
     takes = end - start if scene.task(id).minutes else datetime.timedelta()
@@ -157,31 +147,6 @@ def _waits_for(scene: Scene, id: str) -> Iterator[str]:
                 yield source
 
 
-@remembered
-def _fate(scene: Scene, id: str) -> Literal["counts", "never"]:
-    """Whether the forecast counts on the task: not on optional ones, nor on the branches behind a NO-GO not taken."""
-    task = scene.task(id)
-    if task.optional:
-        return "never"
-    for when in (task.when, scene.plan.phase[scene.plan.task_phase[id]].when):
-        if when and not any(all(_likely(scene, t) for t in a.split(" and ")) for a in when.split(" or ")):
-            return "never"
-    return "counts"
-
-
-def _likely(scene: Scene, term: str) -> bool:
-    """Whether a condition's term holds, or still may if all goes well."""
-    gate, _, asked = term.partition(" is ")
-    taken = scene.state.decision(gate)
-    if taken is not None:
-        return asked in ("decided", taken.entry.outcome)
-    retests = scene.plan.gate[gate].retests
-    if retests:
-        first = scene.state.decision(retests)
-        return asked != "no-go" and first is not None and first.entry.outcome == "no-go"
-    return asked != "no-go"
-
-
 def _order(scene: Scene) -> list[str]:
     """The tasks, each after all it waits for; lint has seen to it that there is no cycle."""
     ordered: dict[str, None] = {}
@@ -196,11 +161,3 @@ def _order(scene: Scene) -> list[str]:
         waiting.append((id, True))
         waiting += [(need, False) for need in _waits_for(scene, id) if need not in ordered]
     return list(ordered)
-
-
-def _start(scene: Scene) -> datetime.date:
-    return scene.state.created.start if scene.state.created else scene.plan.start
-
-
-def _time(text: str) -> datetime.datetime:
-    return datetime.datetime.fromisoformat(text)

@@ -4,35 +4,20 @@ from __future__ import annotations
 
 import datetime
 import functools
-import math
 import os
 import pwd
 import shlex
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from console.conductor.compose import may_tick
+from console.conductor.compose import task_view
 from console.conductor.errors import BadInput, Refused
-from console.conductor.ready import task_state
 from console.conductor.scene import Scene
-from console.conductor.view import JobView
+from console.conductor.view import JobView, TaskView
 from console.conductor.workspace import Workspace
-from console.journal.entries import (
-    AnyEntry,
-    Attached,
-    Noted,
-    RecordTyped,
-    RoundOpened,
-    Row,
-    Scalar,
-    Skipped,
-    Ticked,
-    Waiver,
-)
+from console.journal.entries import AnyEntry, Attached, Noted, RoundOpened, Row, Scalar, Waiver
 from console.journal.fold import State
-from console.journal.store import Build
-from console.plan.types import Record, Task
 from console.text import clean, clean_block
 
 if TYPE_CHECKING:  # what only acts need is imported when they act: the first frame does not wait for it
@@ -40,8 +25,8 @@ if TYPE_CHECKING:  # what only acts need is imported when they act: the first fr
     from console.conductor.timeline import Timeline
     from console.hosts.hosts import Hosts
 
-_YES_NO = {"yes": True, "true": True, "y": True, "no": False, "false": False, "n": False}
 _NO_NAME = "no name, no write: set GLADIATOR_OPERATOR or give --operator NAME"
+R = TypeVar("R", bound=AnyEntry)
 
 
 class Conductor:
@@ -78,104 +63,79 @@ class Conductor:
         self._name()
         return await self.runs.stop(task)
 
-    def record(self, task: str, slug: str, text: str) -> Scalar:
-        """Writes what a person measured or saw; returns the value as stored."""
+    def task(self, id: str, occurrence: str) -> TaskView:
+        """A repeated task as it stands on one of its days."""
+        from console.conductor.given import task_of
+
         scene = self.workspace.scene()
-        asked = self._task(scene, task).record.get(slug)
-        if asked is None:
-            raise BadInput(f"{task} has no record {slug}; it has {', '.join(scene.task(task).record) or 'none'}")
-        if asked.measure:
-            raise Refused(f"{task}.{slug} is measured by {scene.task(task).operation}; it can't be typed")
-        value = _parsed(f"{task}.{slug}", asked, text)
+        task_of(scene, id)
+        return task_view(scene, id, occurrence)
 
-        def build(state: State) -> list[tuple[str | None, AnyEntry]]:
-            now = self.workspace.scene_of(state)
-            self._open(now, task)
-            return [(None, RecordTyped(task=task, round=now.round(task), record=slug, value=value))]
+    def record(self, task: str, slug: str, text: str, *, occurrence: str = "") -> Scalar:
+        """Writes what a person measured or saw; returns the value as stored.
 
-        self._append(build)
-        return value
+        A task that repeats day by day takes it for ``occurrence``, by default the current one.
+        """
+        from console.conductor import given
 
-    def tick(self, task: str, deliverable: str, *, undo: bool = False) -> None:
+        row = self._write(lambda scene: given.record(scene, task, slug, text, occurrence))
+        return row.value
+
+    def tick(self, task: str, deliverable: str, *, undo: bool = False, occurrence: str = "") -> None:
         """Ticks what a person saw done, or takes the tick back; the journal keeps both."""
-        scene = self.workspace.scene()
-        if deliverable not in self._task(scene, task).deliverable:
-            has = ", ".join(scene.task(task).deliverable) or "none"
-            raise BadInput(f"{task} has no deliverable {deliverable}; it has {has}")
+        from console.conductor import given
 
-        def build(state: State) -> list[tuple[str | None, AnyEntry]]:
-            now = self.workspace.scene_of(state)
-            ticked = (task, now.round(task), deliverable) in state.ticks
-            if undo and not ticked:
-                raise Refused(f"{deliverable} of {task} is not ticked")
-            if not undo:
-                if ticked:
-                    raise Refused(f"{deliverable} of {task} is ticked already")
-                why_not = may_tick(now, task)
-                if why_not:
-                    raise Refused(f"{deliverable} can't be ticked: {why_not}")
-            return [(None, Ticked(task=task, round=now.round(task), deliverable=deliverable, undo=undo))]
+        self._write(lambda scene: given.tick(scene, task, deliverable, undo=undo, occurrence=occurrence))
 
-        self._append(build)
+    def skip(self, task: str, reason: str, *, occurrence: str = "") -> None:
+        """Leaves out an optional task, or a day of one that repeats, for a reason."""
+        from console.conductor import given
+
+        self._write(lambda scene: given.skip(scene, task, reason, occurrence))
+
+    def skip_by_rule(self, task: str) -> None:
+        """In a rehearsal, leaves out a task that only a person can do."""
+        from console.conductor import given
+
+        if not self.workspace.scene().rehearsal:
+            raise Refused(f"{task}: only a rehearsal skips a person's task")
+        self._write(lambda scene: given.skip_whole(scene, task, "a person's task: a rehearsal does not do it"))
+
+    def answer(self, contingency: str, text: str) -> None:
+        """Writes what was done about a contingency; it is open again once something else calls for it."""
+        from console.conductor import given
+
+        self._write(lambda scene: given.answer(scene, contingency, text))
 
     def note(self, task: str, text: str) -> None:
         """Writes a note on a task."""
+        from console.conductor.given import task_of
+
         said = clean_block(text).strip()
-        self._task(self.workspace.scene(), task)
+        task_of(self.workspace.scene(), task)
         if not said:
             raise BadInput(f"{task}: an empty note")
-        self._append(lambda state: [(None, Noted(task=task, round=self._round(state, task), text=said))])
+        self._write(lambda scene: Noted(task=task, round=scene.round(task), text=said))
 
     def attach(self, task: str, path: Path) -> str:
         """Lays a copy of a file beside a task; returns its path in the workspace."""
         from console.conductor import attachments
+        from console.conductor.given import task_of
 
-        self._task(self.workspace.scene(), task)
+        task_of(self.workspace.scene(), task)
         self._name()
         kept = attachments.keep(self.workspace.path, path)
-
-        def build(state: State) -> list[tuple[str | None, AnyEntry]]:
-            row = Attached(
+        self._write(
+            lambda scene: Attached(
                 task=task,
-                round=self._round(state, task),
+                round=scene.round(task),
                 name=clean(path.name),
                 file=kept.file,
                 sha256=kept.sha256,
                 size=kept.size,
             )
-            return [(None, row)]
-
-        self._append(build)
+        )
         return f"attachments/{kept.file}"
-
-    def _round(self, state: State, task: str) -> int:
-        return self.workspace.scene_of(state).round(task)
-
-    def skip(self, task: str, reason: str) -> None:
-        """Leaves out an optional task, for a reason."""
-        if not self._task(self.workspace.scene(), task).optional:
-            raise Refused(f"{task} is not optional: it can't be skipped")
-        self._skip(task, reason)
-
-    def skip_by_rule(self, task: str) -> None:
-        """In a rehearsal, leaves out a task that only a person can do."""
-        if not self.workspace.scene().rehearsal:
-            raise Refused(f"{task}: only a rehearsal skips a person's task")
-        self._skip(task, "a person's task: a rehearsal does not do it")
-
-    def _skip(self, task: str, reason: str) -> None:
-        reason = clean(reason).strip()
-        if not reason:
-            raise BadInput(f"{task}: skipping needs a reason")
-
-        def build(state: State) -> list[tuple[str | None, AnyEntry]]:
-            now = self.workspace.scene_of(state)
-            found, _ = task_state(now, task)
-            if found not in ("ready", "locked"):
-                raise Refused(f"{task} is {found}: it can't be skipped")
-            return [(None, Skipped(task=task, round=now.round(task), reason=reason))]
-
-        self._append(build)
 
     def decide(
         self,
@@ -201,20 +161,13 @@ class Conductor:
         """Opens a new round for a gate that retests a NO-GO, with a corrective option; the old round stays."""
         from console.conductor.retest import open_round
 
-        opened: list[RoundOpened] = []
-
-        def build(state: State) -> list[tuple[str | None, AnyEntry]]:
-            opened[:] = [open_round(self.workspace.scene_of(state), gate, option, sets or {})]
-            return [(None, opened[0])]
-
-        self._append(build)
-        return opened[0]
+        return self._write(lambda scene: open_round(scene, gate, option, sets or {}))
 
     def timeline(self) -> Timeline:
         """Planned and actual times of all tasks, and the expected end, as of now."""
         from console.conductor.timeline import timeline
 
-        return timeline(self.workspace.scene(), datetime.datetime.now(datetime.UTC))
+        return timeline(self.workspace.scene())
 
     def command(self, task: str, sets: Mapping[str, object] | None = None) -> str:
         """The shell command that does what the app would do; empty for a task without an operation."""
@@ -249,23 +202,21 @@ class Conductor:
             await self.hosts.close()
         self.workspace.close()
 
-    def _append(self, build: Build) -> None:
+    def _write(self, row_of: Callable[[Scene], R]) -> R:
+        """Appends the row that is made of the workspace as it stands inside the transaction."""
+        made: list[R] = []
+
+        def build(state: State) -> list[tuple[str | None, AnyEntry]]:
+            made[:] = [row_of(self.workspace.scene_of(state))]
+            return [(None, made[0])]
+
         self.workspace.journal.append(self._name(), build)
+        return made[0]
 
     def _name(self) -> str:
         if not self.operator:
             raise Refused(_NO_NAME)
         return self.operator
-
-    def _task(self, scene: Scene, task: str) -> Task:
-        if task not in scene.plan.task:
-            raise BadInput(f"no task {task} in this plan")
-        return scene.task(task)
-
-    def _open(self, scene: Scene, task: str) -> None:
-        state, why = task_state(scene, task)
-        if state in ("locked", "skipped"):
-            raise Refused(f"{task} is {state}: {'; '.join(why)}")
 
 
 def operator_name(given: str | None) -> str:
@@ -288,29 +239,3 @@ def waiver(criterion: str, reason: str, until: str) -> Waiver:
     except ValueError:
         raise BadInput(f"{until!r} is no day: write YYYY-MM-DD") from None
     return Waiver(criterion, clean(reason).strip(), day)
-
-
-def _parsed(name: str, asked: Record, text: str) -> Scalar:
-    """What was typed, as the record asks for it: yes or no, a number, or text."""
-    cleaned = clean(text).strip()
-    if not cleaned:
-        raise BadInput(f"{name}: nothing was given")
-    if asked.typed_as == "text":
-        return cleaned
-    if asked.typed_as == "flag":
-        try:
-            return _YES_NO[cleaned.lower()]
-        except KeyError:
-            raise BadInput(f"{name}: {cleaned!r} is neither yes nor no") from None
-    plain = cleaned.replace(",", "")
-    try:
-        return int(plain)
-    except ValueError:
-        pass
-    try:
-        found = float(plain)
-    except ValueError:
-        found = math.nan
-    if not math.isfinite(found):
-        raise BadInput(f"{name}: {cleaned!r} is no number{f' of {asked.unit}' if asked.unit else ''}")
-    return found

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -22,6 +23,8 @@ class Row(Struct, frozen=True):
     step: int
     value: Value
     reason: str = ""
+    label: str = ""
+    """What the row is called instead of its step: a day."""
 
 
 class RecordView(Struct, frozen=True):
@@ -57,6 +60,17 @@ class DeliverableView(Struct, frozen=True):
     ticked_at: str = ""
     may_tick: bool = False
     why_not: str = ""
+
+
+class Occurrence(Struct, frozen=True):
+    """One of the days on which a repeated task falls due; times are UTC."""
+
+    id: str
+    """The day, YYYY-MM-DD, in the site's zone."""
+    opens: datetime.datetime
+    due: datetime.datetime
+    state: Literal["coming", "open", "due", "done", "missed", "skipped"]
+    """``due`` once its time has passed on its day, ``missed`` once the day has."""
 
 
 class NoteView(Struct, frozen=True):
@@ -109,14 +123,17 @@ class ParameterView(Struct, frozen=True):
     takes: Literal["artefact", "jobs", "value"]
 
 
-class Later(Sequence[ParameterView]):
-    """A task's parameters, found when someone looks: to know them takes the operation's module."""
+T = TypeVar("T")
 
-    def __init__(self, find: Callable[[], Sequence[ParameterView]]) -> None:
+
+class Later(Sequence[T]):
+    """A task's parameters or records, found when someone looks: a plan has thousands, a screen shows one task's."""
+
+    def __init__(self, find: Callable[[], Sequence[T]]) -> None:
         self._find = find
-        self._found: Sequence[ParameterView] | None = None
+        self._found: Sequence[T] | None = None
 
-    def _all(self) -> Sequence[ParameterView]:
+    def _all(self) -> Sequence[T]:
         if self._found is None:
             self._found = self._find()
         return self._found
@@ -147,11 +164,15 @@ class TaskView(Struct, frozen=True):
     round: int
     jobs: tuple[JobView, ...]
     """All attempts of all rounds, oldest first."""
-    records: tuple[RecordView, ...]
-    deliverables: tuple[DeliverableView, ...]
+    records: Sequence[RecordView]
+    deliverables: Sequence[DeliverableView]
     parameters: Sequence[ParameterView]
     contingencies: tuple[str, ...]
     notes: tuple[NoteView, ...] = ()
+    occurrences: tuple[Occurrence, ...] = ()
+    """Of a person's task that repeats day by day, up to the next one."""
+    occurrence: str = ""
+    """The one whose records and deliverables these are."""
 
     @property
     def resumable(self) -> bool:
@@ -176,6 +197,15 @@ class TaskView(Struct, frozen=True):
 
 def _attempt(job: JobView) -> tuple[int, str, int]:
     return job.round, job.occurrence, job.attempt
+
+
+def chain(jobs: list[JobView]) -> list[JobView]:
+    """The attempts that the newest one goes on from, oldest first: one curve. One begun anew is a curve of its own."""
+    found = jobs[-1:]
+    by_id = {job.id: job for job in jobs}
+    while found and found[0].continues in by_id:
+        found.insert(0, by_id[found[0].continues])
+    return found
 
 
 class CriterionView(Struct, frozen=True):
@@ -213,6 +243,22 @@ class CriterionView(Struct, frozen=True):
     typed: str = ""
     """Who typed the value, and when; empty for a measured one."""
     ours: bool = False
+
+
+class ContingencyView(Struct, frozen=True):
+    """What the plan says to do when something calls for it, and whether something does."""
+
+    id: str
+    cause: str
+    condition: str
+    action: str
+    impact: str
+    tasks: tuple[str, ...]
+    state: Literal["quiet", "open", "answered"]
+    signs: tuple[str, ...]
+    """What calls for it now, each in words that stay the same while it is the same."""
+    answers: tuple[NoteView, ...]
+    """What persons did about it, oldest first."""
 
 
 class DecisionView(Struct, frozen=True):
@@ -261,6 +307,7 @@ class View(Struct, frozen=True):
     rehearsal: bool
     tasks: Mapping[str, TaskView]
     gates: Mapping[str, GateView]
+    contingencies: Mapping[str, ContingencyView]
     sequence: int
     """Of the journal's last row."""
     started: str
@@ -268,7 +315,7 @@ class View(Struct, frozen=True):
     total: int
     next_gate: str
     attention: tuple[tuple[str, str], ...]
-    """(task or gate id, what needs a person), most pressing first."""
+    """(task, gate or contingency id, what needs a person), most pressing first."""
     day: int
     """Day of the programme, from 1; by the workspace's start date."""
     plan_differs: bool = False

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from msgspec.structs import replace
 
+from console import clock
 from console.conductor.compose import view
 from console.conductor.errors import Refused, Unusable
 from console.conductor.scene import Scene
@@ -19,11 +22,13 @@ from console.journal import decisions
 from console.journal.entries import AnyEntry, Created, PlanAdopted
 from console.journal.fold import State
 from console.journal.store import Journal, JournalError
-from console.plan.loading import Faults, load, reload
+from console.plan import compiled
+from console.plan.loading import Faults, load, reload, reload_site
 from console.plan.types import Plan, Site
 from operations.files import fsync_directory, write_atomic
 
 JOURNAL = "journal.db"
+COMPILED = "plan.msgpack"
 
 
 class Workspace:
@@ -35,7 +40,7 @@ class Workspace:
         self.site = site
         self.journal = journal
         self._scene: Scene | None = None
-        self._view: tuple[int, datetime.date, View] | None = None
+        self._view: View | None = None
 
     @classmethod
     def create(cls, path: Path, plan: Path, site: Path, operator: str, start: datetime.date | None = None) -> Workspace:
@@ -51,14 +56,15 @@ class Workspace:
             site_digest=where.digest,
             rehearsal=where.rehearsal,
             not_here=where.not_here,
-            start=start or today(),
+            start=start or clock.today(),
+            compiled=_sha256(compiled.encode(loaded)),
         )
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary = _beside(path)
             try:
                 _copy_plan(plan, temporary / "plan")
-                _copy_plan(plan, _adopted(temporary, loaded.digest))
+                _put_in_force(plan, loaded, temporary)
                 shutil.copyfile(site, temporary / "site.toml")
                 (temporary / "decisions").mkdir()
                 Journal.create(temporary / JOURNAL, created, operator).close()
@@ -79,7 +85,7 @@ class Workspace:
             journal = Journal.open(path / JOURNAL)
         except JournalError as error:
             raise Unusable(str(error)) from error
-        plan, site = _load(_adopted(path, journal.state.plan_digest), path / "site.toml", reload)
+        plan, site = _in_force(path, journal.state)
         created = journal.state.created
         if created is None:
             raise Unusable(f"{path / JOURNAL}: has no first row")
@@ -104,23 +110,28 @@ class Workspace:
             self.journal.refresh()
         state = self.journal.state
         if state.plan_digest != self.plan.digest:
-            self.plan, _ = _load(_adopted(self.path, state.plan_digest), self.path / "site.toml", reload)
-        if self._scene is None or self._scene.sequence != state.sequence or self._scene.state is not state:
-            self._scene = self.scene_of(state)
+            self.plan, _ = _in_force(self.path, state)
+        known = self._scene
+        if (
+            known is None
+            or known.sequence != state.sequence
+            or known.state is not state
+            or _minute(known.now) != _minute(clock.now())
+        ):
+            self._scene, self._view = self.scene_of(state), None
+        assert self._scene is not None
         return self._scene
 
     def scene_of(self, state: State) -> Scene:
         """A scene of a state at hand, for use inside a transaction."""
-        return Scene(self.plan, self.site, state)
+        return Scene(self.plan, self.site, state, clock.now())
 
     def view(self) -> View:
-        """What to show now; the same object while nothing has changed and the day is the same."""
+        """What to show now; the same object while nothing has changed and the minute is the same."""
         scene = self.scene()
-        now = datetime.datetime.now(datetime.UTC)
-        if self._view is None or self._view[:2] != (scene.state.sequence, now.date()):
-            found = view(scene, str(self.path), now)
-            self._view = (scene.state.sequence, now.date(), replace(found, plan_differs=self.plan_differs()))
-        return self._view[2]
+        if self._view is None:
+            self._view = replace(view(scene, str(self.path)), plan_differs=self.plan_differs())
+        return self._view
 
     def plan_differs(self) -> bool:
         """Whether the files under ``plan/`` are others than those of the plan in force."""
@@ -138,19 +149,18 @@ class Workspace:
             orphaned = sorted({j.started.task for j in state.open_jobs()} - plan.task.keys())
             if orphaned:
                 raise Refused(f"{', '.join(orphaned)} is running and not in that plan: stop it first")
-            target = _adopted(self.path, plan.digest)
-            if not target.exists():
-                _copy_plan(self.path / "plan", target)
-            return [(None, PlanAdopted(version=plan.version, plan_digest=plan.digest))]
+            if not _adopted(self.path, plan.digest).exists():
+                _put_in_force(self.path / "plan", plan, self.path)
+            digest = _sha256(compiled.encode(plan))
+            return [(None, PlanAdopted(version=plan.version, plan_digest=plan.digest, compiled=digest))]
 
         self.journal.append(operator, build)
         self.plan = plan
         return plan
 
 
-def today() -> datetime.date:
-    """The day, UTC."""
-    return datetime.datetime.now(datetime.UTC).date()
+def _minute(moment: datetime.datetime) -> datetime.datetime:
+    return moment.replace(second=0, microsecond=0)
 
 
 def _load(plan: Path, site: Path, read: Callable[[Path, Path], tuple[Plan, Site]] = load) -> tuple[Plan, Site]:
@@ -161,18 +171,52 @@ def _load(plan: Path, site: Path, read: Callable[[Path, Path], tuple[Plan, Site]
         raise Unusable(*(str(fault) for fault in faults.faults)) from faults
 
 
+def _in_force(path: Path, state: State) -> tuple[Plan, Site]:
+    """The plan that the journal says is in force, and the site. Raises Unusable.
+
+    What was compiled is taken if it is what the journal pins; else, as with another version of the program, the TOML.
+    """
+    home = _adopted(path, state.plan_digest)
+    with contextlib.suppress(OSError, ValueError):
+        data = (home / COMPILED).read_bytes()
+        if state.compiled and _sha256(data) == state.compiled:
+            return compiled.decode(data), _site(path / "site.toml")
+    return _load(home, path / "site.toml", reload)
+
+
+def _site(path: Path) -> Site:
+    try:
+        return reload_site(path)
+    except Faults as faults:
+        raise Unusable(*(str(fault) for fault in faults.faults)) from faults
+
+
 def _adopted(path: Path, digest: str) -> Path:
     """Where a workspace keeps the files of a plan that is or was in force."""
     return path / "adopted" / digest[:16]
 
 
+def _put_in_force(plan: Path, loaded: Plan, path: Path) -> None:
+    """Copies a plan's files into the workspace, and lays the compiled plan beside them."""
+    files = {**_files(plan), COMPILED: compiled.encode(loaded)}
+    _copy_files(files, _adopted(path, loaded.digest))
+
+
 def _copy_plan(plan: Path, target: Path) -> None:
     """Copies a plan's files to a directory that appears whole."""
+    _copy_files(_files(plan), target)
+
+
+def _copy_files(files: Mapping[str, bytes], target: Path) -> None:
     target.parent.mkdir(exist_ok=True)
     temporary = _beside(target)
-    for name, data in _files(plan).items():
+    for name, data in files.items():
         write_atomic(temporary / name, data)
     temporary.rename(target)
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _beside(path: Path) -> Path:

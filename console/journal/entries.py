@@ -27,6 +27,8 @@ class Created(Entry, frozen=True, kw_only=True, tag="created"):
     rehearsal: bool
     not_here: dict[str, str]
     start: datetime.date
+    compiled: str = ""
+    """SHA-256 of the plan as `console.plan.compiled` has it."""
 
 
 class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,6 +77,8 @@ class RecordTyped(Entry, frozen=True, kw_only=True, tag="record-typed"):
     round: int
     record: str
     value: Scalar
+    occurrence: str = ""
+    """Of a task that repeats: the day, YYYY-MM-DD."""
 
 
 class Ticked(Entry, frozen=True, kw_only=True, tag="ticked"):
@@ -84,14 +88,16 @@ class Ticked(Entry, frozen=True, kw_only=True, tag="ticked"):
     round: int
     deliverable: str
     undo: bool = False
+    occurrence: str = ""
 
 
 class Skipped(Entry, frozen=True, kw_only=True, tag="skipped"):
-    """A task left out, by the rule of a rehearsal or by a person."""
+    """A task, or one occurrence of it, left out by the rule of a rehearsal or by a person."""
 
     task: str
     round: int
     reason: str
+    occurrence: str = ""
 
 
 class Noted(Entry, frozen=True, kw_only=True, tag="noted"):
@@ -113,11 +119,20 @@ class Attached(Entry, frozen=True, kw_only=True, tag="attached"):
     size: int
 
 
+class Answered(Entry, frozen=True, kw_only=True, tag="answered"):
+    """What a person did about a contingency; ``signs`` are those that called for it then."""
+
+    contingency: str
+    signs: list[str]
+    text: str
+
+
 class PlanAdopted(Entry, frozen=True, kw_only=True, tag="plan-adopted"):
     """Another version of the plan is in force from here on."""
 
     version: str
     plan_digest: str
+    compiled: str = ""
 
 
 class RoundOpened(Entry, frozen=True, kw_only=True, tag="round-opened"):
@@ -181,6 +196,7 @@ AnyEntry: TypeAlias = (
     | Skipped
     | Noted
     | Attached
+    | Answered
     | PlanAdopted
     | RoundOpened
     | Decided

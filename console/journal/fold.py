@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from console.journal.entries import (
+    Answered,
     Attached,
     Created,
     Decided,
@@ -75,6 +76,14 @@ class Remark(msgspec.Struct, frozen=True):
     at: str
 
 
+class Answer(msgspec.Struct, frozen=True):
+    """An answer to a contingency as journalled."""
+
+    entry: Answered
+    operator: str
+    at: str
+
+
 class Opening(msgspec.Struct, frozen=True):
     """A round as journalled."""
 
@@ -93,12 +102,14 @@ class State(msgspec.Struct):
     jobs: dict[str, Job] = msgspec.field(default_factory=dict)
     runs: dict[tuple[str, int], list[Job]] = msgspec.field(default_factory=dict)
     """The attempts by (task, round), oldest first."""
-    records: dict[tuple[str, int, str], Signed] = msgspec.field(default_factory=dict)
-    """By (task, round, slug)."""
-    ticks: dict[tuple[str, int, str], Signed] = msgspec.field(default_factory=dict)
-    """By (task, round, deliverable)."""
-    skipped: dict[tuple[str, int], Signed] = msgspec.field(default_factory=dict)
-    """By (task, round); the value is the reason."""
+    records: dict[tuple[str, int, str, str], Signed] = msgspec.field(default_factory=dict)
+    """By (task, round, slug, occurrence)."""
+    ticks: dict[tuple[str, int, str, str], Signed] = msgspec.field(default_factory=dict)
+    """By (task, round, deliverable, occurrence)."""
+    skipped: dict[tuple[str, int, str], Signed] = msgspec.field(default_factory=dict)
+    """By (task, round, occurrence); the value is the reason."""
+    answers: dict[str, list[Answer]] = msgspec.field(default_factory=dict)
+    """What persons did about each contingency, oldest first."""
     decisions: dict[str, list[Taken]] = msgspec.field(default_factory=dict)
     """By gate, oldest first."""
 
@@ -106,13 +117,15 @@ class State(msgspec.Struct):
     """What persons noted on or attached to each task, oldest first."""
     plan_digest: str = ""
     """Of the plan in force."""
+    compiled: str = ""
+    """SHA-256 of the plan in force as `console.plan.compiled` has it; "" where none was pinned."""
     clock_back: list[int] = msgspec.field(default_factory=list)
     """Rows whose time lies before that of the row before them: a clock jumped; the order is the sequence's."""
     last_at: str = ""
     openings: list[Opening] = msgspec.field(default_factory=list)
     """Rounds opened, oldest first; how many there were by some moment is that moment's epoch."""
 
-    def apply(self, row: Row, digest: str) -> None:
+    def apply(self, row: Row, digest: str) -> None:  # noqa: PLR0912 - a branch a kind
         """Adds the next row, whose hash is ``digest``."""
         entry = row.entry
         if row.time < self.last_at:
@@ -121,7 +134,7 @@ class State(msgspec.Struct):
         match entry:
             case Created():
                 self.created, self.created_at = entry, row.time
-                self.plan_digest = entry.plan_digest
+                self.plan_digest, self.compiled = entry.plan_digest, entry.compiled
             case JobStarted():
                 job = Job(entry, row.operator, row.time)
                 self.jobs[entry.job] = job
@@ -130,17 +143,21 @@ class State(msgspec.Struct):
                 job = self.jobs[entry.job]
                 job.finished, job.ended_at = entry, row.time
             case RecordTyped():
-                self.records[entry.task, entry.round, entry.record] = Signed(row.operator, row.time, entry.value)
+                key = (entry.task, entry.round, entry.record, entry.occurrence)
+                self.records[key] = Signed(row.operator, row.time, entry.value)
             case Ticked(undo=True):
-                self.ticks.pop((entry.task, entry.round, entry.deliverable), None)
+                self.ticks.pop((entry.task, entry.round, entry.deliverable, entry.occurrence), None)
             case Ticked():
-                self.ticks[entry.task, entry.round, entry.deliverable] = Signed(row.operator, row.time)
+                key = (entry.task, entry.round, entry.deliverable, entry.occurrence)
+                self.ticks[key] = Signed(row.operator, row.time)
             case Skipped():
-                self.skipped[entry.task, entry.round] = Signed(row.operator, row.time, entry.reason)
+                self.skipped[entry.task, entry.round, entry.occurrence] = Signed(row.operator, row.time, entry.reason)
             case Noted() | Attached():
                 self.notes.setdefault(entry.task, []).append(Remark(entry, row.operator, row.time))
+            case Answered():
+                self.answers.setdefault(entry.contingency, []).append(Answer(entry, row.operator, row.time))
             case PlanAdopted():
-                self.plan_digest = entry.plan_digest
+                self.plan_digest, self.compiled = entry.plan_digest, entry.compiled
             case RoundOpened():
                 self.openings.append(Opening(entry, row.operator, row.time))
             case Decided():

@@ -7,7 +7,6 @@ caught by the heads that decisions carry (see `console.journal.audit`).
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from console import clock
 from console.journal.entries import AnyEntry, Created, Row, decode_row, encode_row
 from console.journal.fold import State
 
@@ -36,7 +36,7 @@ class Duplicate(Exception):
 
 def now() -> str:
     """The time of a row: UTC, milliseconds."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class Journal:

@@ -11,7 +11,7 @@ from console.plan import lint_operations, reach
 from console.plan.faults import Finding
 from console.plan.graph import Graph, gates_in
 from console.plan.schedule import zone
-from console.plan.types import Condition, Plan, Site, Task
+from console.plan.types import Condition, Plan, Site, Task, within
 from operations import registry
 
 
@@ -30,6 +30,7 @@ def lint_plan(plan: Plan) -> Iterator[Finding]:
     yield from _gates(plan, graph)
     yield from _contingencies(plan)
     yield from _register(plan)
+    yield from _addendum(plan)
     yield from _without_end(plan)
     yield from lint_operations.in_plan(plan, graph)
 
@@ -58,6 +59,10 @@ def _phases(plan: Plan) -> Iterator[Finding]:
     for id, day in plan.day.items():
         if 0 < plan.days <= day.offset:
             yield Finding(("day", id, "offset"), f"expected less than the plan's {plan.days} days, got {day.offset}")
+        if day.within and day.within not in plan.day:
+            yield Finding(("day", id, "within"), f'no day "{day.within}"')
+        elif id in within(plan, id):
+            yield Finding(("day", id, "within"), "is a part of itself")
 
 
 def _names(plan: Plan, id: str, task: Task) -> Iterator[Finding]:
@@ -89,10 +94,14 @@ def _condition(plan: Plan, place: tuple[str, ...], when: Condition) -> Iterator[
 
 
 def _times(plan: Plan, id: str, task: Task) -> Iterator[Finding]:
-    if task.due and not task.day:
+    if task.due and not (task.day or task.repeats):
         yield Finding(("task", id, "due"), "has no day to be due on")
     if task.minutes and task.minutes[0] > task.minutes[1]:
         yield Finding(("task", id, "minutes"), f"expected least and most, got {task.minutes[0]} and {task.minutes[1]}")
+    if task.until and (task.until not in plan.task or task.until == id):
+        yield Finding(("task", id, "until"), f'no other task "{task.until}"')
+    if task.until and (task.operation or task.repeats not in ("daily", "weekly")):
+        yield Finding(("task", id, "until"), "only a person's task that repeats daily or weekly has an end to its days")
     if task.weekday and task.repeats != "weekly":
         yield Finding(("task", id, "weekday"), "only a task that repeats weekly falls on a weekday")
     day, phase = plan.day.get(task.day), plan.phase.get(plan.task_phase.get(id, ""))
@@ -144,6 +153,12 @@ def _contingencies(plan: Plan) -> Iterator[Finding]:
                 yield Finding(("contingency", id, "task", at), f'no task "{task}"')
         if contingency.gate and contingency.gate not in plan.gate:
             yield Finding(("contingency", id, "gate"), f'no gate "{contingency.gate}"')
+        if not contingency.sign and not contingency.gate:
+            yield Finding(
+                ("contingency", id), "has neither sign nor gate: only a person can tell that it is there", True
+            )
+        for at, sign in enumerate(contingency.sign):
+            yield from lint_operations.sign(("contingency", id, "sign", at), plan, sign)
 
 
 def _register(plan: Plan) -> Iterator[Finding]:
@@ -153,6 +168,14 @@ def _register(plan: Plan) -> Iterator[Finding]:
     for id, milestone in plan.milestone.items():
         if milestone.phase and milestone.phase not in plan.phase:
             yield Finding(("milestone", id, "phase"), f'no phase "{milestone.phase}"')
+
+
+def _addendum(plan: Plan) -> Iterator[Finding]:
+    asked = plan.addendum
+    if asked and asked.gate not in plan.gate:
+        yield Finding(("addendum", "gate"), f'no gate "{asked.gate}"')
+    if asked and asked.phase not in plan.phase:
+        yield Finding(("addendum", "phase"), f'no phase "{asked.phase}"')
 
 
 def _without_end(plan: Plan) -> Iterator[Finding]:

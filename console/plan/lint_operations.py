@@ -10,7 +10,7 @@ import msgspec
 
 from console.plan.faults import Finding, Path
 from console.plan.graph import Graph
-from console.plan.types import ArtefactFrom, Criterion, Expectation, JobsOf, Plan, Record, Site, Task
+from console.plan.types import ArtefactFrom, Criterion, Expectation, JobsOf, Plan, Record, Sign, Site, Task
 from operations import registry
 from operations.contract import Field, Kind, Measure, Operation, fields
 
@@ -39,12 +39,36 @@ def in_plan(plan: Plan, graph: Graph) -> Iterator[Finding]:
             for other, values in option.parameters.items():
                 place = ("gate", id, "option", name, "parameters", other)
                 yield from _values(place, plan, other, values, amounts=False)
+            for at, other in enumerate(option.again):
+                if other not in plan.task:
+                    yield Finding(("gate", id, "option", name, "again", at), f'no task "{other}"')
 
 
 def in_site(site: Site, plan: Plan) -> Iterator[Finding]:
     """A site's parameters: only amounts of operations that the plan runs."""
     for task, values in site.parameters.items():
         yield from _values(("parameters", task), plan, task, values, amounts=True)
+
+
+def sign(place: Path, plan: Plan, asked: Sign) -> Iterator[Finding]:
+    """Whether a contingency's sign can ever be there."""
+    task = plan.task.get(asked.task)
+    if task is None:
+        yield Finding((*place, "task"), f'no task "{asked.task}"')
+        return
+    if sum(map(bool, (asked.state, asked.schedule, asked.measure, asked.record))) != 1:
+        yield Finding(place, "expected exactly one of state, schedule, measure and record")
+    elif bool(asked.value) is not bool(asked.measure or asked.record):
+        what = "says no value: give one, such as { equals = true }" if not asked.value else "has no value to compare"
+        yield Finding((*place, "value") if asked.value else place, what)
+    elif asked.schedule and not task.day:
+        yield Finding((*place, "schedule"), f"{asked.task} has no day")
+    elif asked.measure:
+        operation = _find(task)
+        if operation is None or operation.measure(asked.measure) is None:
+            yield Finding((*place, "measure"), f'{asked.task} measures no "{asked.measure}"')
+    elif asked.record and (asked.record not in task.record or task.record[asked.record].measure):
+        yield Finding((*place, "record"), f'{asked.task} has no record "{asked.record}" that a person types')
 
 
 def _find(task: Task | None) -> Operation | None:

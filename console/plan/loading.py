@@ -13,9 +13,9 @@ from console.plan.faults import Fault, Faults, Finding
 from console.plan.faults import Path as Keys
 from console.plan.files import File, read
 from console.plan.tables import file_table
-from console.plan.types import Phase, PhaseFile, Plan, PlanFile, Site, SiteFile
+from console.plan.types import Gate, Phase, PhaseFile, Plan, PlanFile, Site, SiteFile
 
-__all__ = ["Fault", "Faults", "examine", "load", "load_plan", "load_site", "reload", "shipped"]
+__all__ = ["Fault", "Faults", "examine", "load", "load_plan", "load_site", "reload", "reload_site", "shipped"]
 
 PLAN = "plan.toml"
 KINDS = ("day", "task", "gate", "contingency")
@@ -69,9 +69,13 @@ def reload(directory: Path, file: Path) -> tuple[Plan, Site]:
     Raises Faults if they can't even be read.
     """
     plan, files, _ = _merged(directory)
+    return _sound(plan, [fault for one in files for fault in one.faults]), reload_site(file)
+
+
+def reload_site(file: Path) -> Site:
+    """The site as `load` once gave it. Raises Faults if it can't be read."""
     found, site = _site(file)
-    faults = [fault for one in (*files, found) for fault in one.faults]
-    return _sound(plan, faults), _sound(site, faults)
+    return _sound(site, found.faults)
 
 
 def examine(directory: Path, *, notes: bool = True) -> tuple[Plan | None, list[Fault]]:
@@ -113,10 +117,17 @@ def _merged(directory: Path) -> tuple[Plan | None, list[File], dict[Keys, File]]
                 origin[kind, id] = file
                 if kind == "task":
                     task_phase[id] = phase
+    merged["gate"] = {id: _with_criteria(gate, merged["gate"]) for id, gate in merged["gate"].items()}
     files = [top, *(file for file, _ in parts.values())]
     plan = Plan(**_fields(head), **merged, task_phase=task_phase, digest=_digest(files))
     whole = all(file.data is not None and not _HOLDS.intersection(file.malformed) for file in files)
     return plan if whole else None, files, origin
+
+
+def _with_criteria(gate: Gate, gates: dict[str, Gate]) -> Gate:
+    """A retest that names no criteria has those of the gate that it retests."""
+    first = gates.get(gate.retests)
+    return msgspec.structs.replace(gate, criterion=first.criterion) if first and not gate.criterion else gate
 
 
 def _phases(head: PlanFile, top: File) -> dict[str, Phase]:

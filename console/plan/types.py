@@ -33,8 +33,11 @@ Condition = Annotated[
 """``G1 is go``, terms joined by ``or`` or by ``and``; ``and`` binds tighter. passed-over counts as go."""
 
 
-class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of every table: immutable, and an unknown key is an error."""
+class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Base of every table: immutable, and an unknown key is an error.
+
+    What is not said is not encoded, so that a digest of a table stays the same when tables learn to say more.
+    """
 
 
 class ArtefactFrom(Struct, frozen=True, kw_only=True):
@@ -102,6 +105,8 @@ class Task(Struct, frozen=True, kw_only=True):
     repeats: Literal["", "2 h", "daily", "weekly"] = ""
     weekday: Weekday = ""
     """For a task that repeats weekly: when it falls due, by the calendar."""
+    until: Id = ""
+    """For a person's task that repeats: it falls due until that one is done; else until its phase's days are over."""
     gate: Id = ""
     operation: str = ""
     parameters: dict[str, Any] = {}
@@ -140,7 +145,9 @@ class Option(Struct, frozen=True, kw_only=True):
     title: str
     about: str = ""
     parameters: dict[Id, dict[str, Scalar]] = {}
-    """Task -> values. Empty where the operator has to choose them."""
+    """Task -> values. Where neither these nor ``again`` name a task, the operator has to choose."""
+    again: list[Id] = []
+    """Tasks that begin anew although nothing is set for them, and with them what lies between them and the gate."""
 
 
 class Gate(Struct, frozen=True, kw_only=True):
@@ -153,6 +160,7 @@ class Gate(Struct, frozen=True, kw_only=True):
     retests: Id = ""
     """The gate whose NO-GO this one takes up again, in a new round of the tasks its criteria name."""
     criterion: dict[Slug, Criterion] = {}
+    """A retest that names none has those of the gate that it retests."""
     option: dict[Id, Option] = {}
     """What a retest may change, by step id or name."""
     go: str = ""
@@ -165,6 +173,8 @@ class Day(Struct, frozen=True, kw_only=True):
     title: str
     offset: Annotated[int, Meta(ge=0)]
     """Days after the plan's start."""
+    within: Id = ""
+    """The day, or stretch of days, that this one is a part of; to any depth."""
 
 
 class Phase(Struct, frozen=True, kw_only=True):
@@ -184,14 +194,32 @@ class Phase(Struct, frozen=True, kw_only=True):
     days: Annotated[int, Meta(ge=0)] = 0
 
 
+class Sign(Struct, frozen=True, kw_only=True):
+    """Something by which a contingency is known: a task's state, how it stands to its time, or a value of it.
+
+    Exactly one of ``state``, ``schedule``, ``measure`` and ``record`` is named; a value calls for the contingency when
+    it is as ``value`` says.
+    """
+
+    task: Id
+    state: Literal["", "running", "done", "failed", "lost", "stopped"] = ""
+    schedule: Literal["", "ahead", "late"] = ""
+    """``ahead``: its day has come and all that the plan has before it in the phase is done; ``late``: it is not."""
+    measure: str = ""
+    record: Slug = ""
+    value: Expectation | None = None
+
+
 class Contingency(Struct, frozen=True, kw_only=True):
-    """What the plan says to do when something calls for it."""
+    """What the plan says to do when one of its signs is there, or when its gate is NO-GO."""
 
     cause: Literal["stalled", "diverging", "error", "transfer", "gate", "self-attack", "schedule"]
     condition: str
     action: str
     task: list[Id] = []
+    """Where it belongs: the tasks that it may befall, or that answer it."""
     gate: Id = ""
+    sign: list[Sign] = []
     impact: str = ""
 
 
@@ -220,6 +248,15 @@ class Resource(Struct, frozen=True, kw_only=True):
     about: str
 
 
+class Addendum(Struct, frozen=True, kw_only=True):
+    """What the report writes once a gate, or its retest, is GO: its results and the phase that it opens."""
+
+    gate: Id
+    version: str
+    """Of the plan that the addendum makes."""
+    phase: Id
+
+
 class PlanFile(Struct, frozen=True, kw_only=True):
     """What plan.toml holds: the plan as a whole, and its phases in order with the file of each."""
 
@@ -235,6 +272,7 @@ class PlanFile(Struct, frozen=True, kw_only=True):
     milestone: dict[Id, Milestone] = {}
     risk: dict[Id, Risk] = {}
     resource: dict[Id, Resource] = {}
+    addendum: Addendum | None = None
 
 
 class PhaseFile(Struct, frozen=True, kw_only=True):
@@ -306,3 +344,13 @@ class Site(SiteFile, frozen=True, kw_only=True):
 
     digest: str = ""
     """SHA-256 of the site's file; set by loading."""
+
+
+def within(plan: Plan, day: str) -> list[str]:
+    """The days that the day is a part of, the innermost first; one that is a part of itself stands there once."""
+    found: list[str] = []
+    outer = plan.day[day].within if day in plan.day else ""
+    while outer in plan.day and outer not in found:
+        found.append(outer)
+        outer = plan.day[outer].within
+    return found

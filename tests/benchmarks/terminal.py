@@ -117,19 +117,20 @@ def sides(directory: Path) -> tuple[Side, Side]:
     file = directory / "labels.json"
     file.write_text(json.dumps(rows), encoding="utf-8")
     first, last = rows[1][1], rows[-1][1]
-    # an empty value lets Python write bytecode, here where the first start of either leaves it
-    env = {
-        "GLADIATOR_OPERATOR": "Ada",
-        "PYTHONDONTWRITEBYTECODE": "",
-        "PYTHONPYCACHEPREFIX": str(directory / "bytecode"),
-    }
+    env = environment(directory)
     return (
         Side("console", [*python, "-m", "console", str(workspace)], (first, last, "Needs you", "leave"), env),
         Side("bare tree", [*python, str(HERE / "bare_tree.py"), str(file)], (first, last), env),
     )
 
 
-def labels(workspace: Path) -> list[tuple[int, str, bool]]:
+def environment(directory: Path) -> dict[str, str]:
+    """For both apps; an empty value lets Python write bytecode, here where the first start of either leaves it."""
+    bytecode = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(directory / "bytecode")}
+    return {**os.environ, "GLADIATOR_OPERATOR": "Ada", **bytecode}
+
+
+def labels(workspace: Path, *, unfolded: bool = False) -> list[tuple[int, str, bool]]:
     """What the console's plan pane shows of the workspace at first: depth, label, whether anything is below it."""
     from console.app.draw import plan
     from console.app.glyphs import UNICODE
@@ -137,7 +138,8 @@ def labels(workspace: Path) -> list[tuple[int, str, bool]]:
 
     opened = Workspace.open(workspace)
     view = opened.view()
-    drawn = plan.lines(view, plan.opening(view), {}, WIDTH, UNICODE)
+    every = {branch.key for phase in plan.branches(view) for branch in phase.all()}
+    drawn = plan.lines(view, every if unfolded else plan.opening(view), {}, WIDTH, UNICODE)
     opened.close()
     texts = ["".join(text for text, _ in line.left) for line in drawn]
     return [
@@ -178,9 +180,7 @@ def report(
     seconds: float,
 ) -> int:
     """Prints the table; 1 if a target is missed, else 0."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    versions = f"Python {platform.python_version()}, Textual {importlib.metadata.version('textual')}"
-    print(f"{cores} cores, {platform.system()} {platform.machine()}, {versions}, {SIZE[0]}x{SIZE[1]}, load {load()}")
+    headline()
     print(f"{'':32}{'console':>16}{'bare tree':>16}{'ratio':>8}{'target':>8}")
     figures = {
         "first": ("first frame, median, ms", median(console.frames), median(bare.frames)),
@@ -200,6 +200,13 @@ def report(
     print(f"{'  of its agents, MB':32}{memory[0][1]:>16.0f}{memory[1][1]:>16.0f}")
     print(f"missed: {', '.join(missed)}" if missed else "all targets met")
     return 1 if missed else 0
+
+
+def headline() -> None:
+    """Prints what machine this is."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    versions = f"Python {platform.python_version()}, Textual {importlib.metadata.version('textual')}"
+    print(f"{cores} cores, {platform.system()} {platform.machine()}, {versions}, {SIZE[0]}x{SIZE[1]}, load {load()}")
 
 
 def percentile(values: Sequence[float], of: int) -> float:

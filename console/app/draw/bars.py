@@ -19,7 +19,7 @@ def header(view: View, now: datetime.datetime, running: str, width: int, glyphs:
     if not operator:
         name += [("  read only", "warn")]
     asks = _asks(view)
-    time = f"{now:%H:%M} UTC "
+    time = f"{now:%H:%M} UTC{_here(now)} "
     if width >= 110:
         facts = [f"Day {view.day} of {view.plan.days}", f"{view.done} of {view.total} done"]
         facts += [f"next gate {view.next_gate}{asks}"] if view.next_gate else []
@@ -34,6 +34,12 @@ def header(view: View, now: datetime.datetime, running: str, width: int, glyphs:
     return line(*name, right=[(dot.join(facts), ""), (f"  {now:%H:%M} ", "dim")])
 
 
+def _here(now: datetime.datetime) -> str:
+    """The operator's own clock, where it shows another time than UTC."""
+    local = now.astimezone()
+    return f" = {local:%H:%M %Z}" if local.utcoffset() else ""
+
+
 def _asks(view: View) -> str:
     gate = view.gates.get(view.next_gate)
     rule = next((criterion.asks for criterion in gate.criteria if criterion.gates), "") if gate else ""
@@ -45,12 +51,22 @@ def needs(view: View) -> list[Line]:
     drawn: list[Line] = []
     if view.plan_differs:
         drawn.append(line(("plan/ differs: gladiator-console adopt", "warn")))
-    drawn += [line((id, "accent"), f"  {what}", key=_need(view, id)) for id, what in view.attention]
+    drawn += [line((id, "accent"), f"  {what}", key=need(view, id)) for id, what in view.attention]
     return drawn or [line(("nothing now", "dim"))]
 
 
-def _need(view: View, id: str) -> tuple[str, str]:
-    return "gate" if id in view.gates else "task", id
+def need(view: View, id: str) -> tuple[str, str]:
+    """What kind of thing needs somebody, and its id."""
+    return "gate" if id in view.gates else "contingency" if id in view.contingencies else "task", id
+
+
+def task_of(view: View, id: str) -> str:
+    """The task where it is dealt with."""
+    if id in view.gates:
+        return view.gates[id].task
+    if id in view.contingencies:
+        return next(iter(view.contingencies[id].tasks), "")
+    return id
 
 
 def keys(bindings: Sequence[tuple[str, str]]) -> Line:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
 
+from console.app.draw import bars
 from console.app.glyphs import Glyphs
 from console.app.line import Line, Span, line, wrapped
 from console.conductor.view import TaskView, View
+from console.plan.types import within
 
 SETTLED = ("done", "skipped")
 FILTERS = ("all", "open", "needs you")
@@ -17,45 +19,55 @@ FILTERS = ("all", "open", "needs you")
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A phase or a day: what it is called, and the tasks below it."""
+    """A phase or a day: what it is called, all tasks below it, the days in it, and the tasks in none of these."""
 
     key: tuple[str, str]
     title: str
     tasks: tuple[TaskView, ...]
     days: tuple[Branch, ...] = ()
     loose: tuple[TaskView, ...] = ()
-    """Tasks of a phase that belong to no day."""
+
+    def all(self) -> Iterator[Branch]:
+        """The branch and every one below it."""
+        yield self
+        for day in self.days:
+            yield from day.all()
 
 
 def branches(view: View) -> list[Branch]:
     """Phases in the plan's order; days inside them in the order of their first task."""
-    found = []
-    for phase_id, phase in view.plan.phase.items():
-        tasks = tuple(task for task in view.tasks.values() if task.phase == phase_id)
-        days: dict[str, list[TaskView]] = {}
-        for task in tasks:
-            if task.day:
-                days.setdefault(task.day, []).append(task)
-        found.append(
-            Branch(
-                ("phase", phase_id),
-                phase.title,
-                tasks,
-                tuple(
-                    Branch(("day", id), view.plan.day[id].title if id in view.plan.day else id, tuple(held))
-                    for id, held in days.items()
-                ),
-                tuple(task for task in tasks if not task.day),
-            )
-        )
-    return found
+    tasks: dict[str, list[TaskView]] = {id: [] for id in view.plan.phase}
+    for task in view.tasks.values():
+        tasks[task.phase].append(task)
+    return [_nested(view, ("phase", id), phase.title, tasks[id], 0) for id, phase in view.plan.phase.items()]
+
+
+def _path(view: View, day: str) -> list[str]:
+    """The days from the phase down to that one."""
+    return [*reversed(within(view.plan, day)), day] if day else []
+
+
+def _nested(view: View, key: tuple[str, str], title: str, tasks: Sequence[TaskView], depth: int) -> Branch:
+    days: dict[str, list[TaskView]] = {}
+    loose = []
+    for task in tasks:
+        path = _path(view, task.day)
+        if len(path) > depth:
+            days.setdefault(path[depth], []).append(task)
+        else:
+            loose.append(task)
+    below = (
+        _nested(view, ("day", id), view.plan.day[id].title if id in view.plan.day else id, held, depth + 1)
+        for id, held in days.items()
+    )
+    return Branch(key, title, tuple(tasks), tuple(below), tuple(loose))
 
 
 def opening(view: View) -> set[tuple[str, str]]:
     """What is unfolded at first: whatever holds a task that is neither locked nor settled."""
     opened = set()
     for phase in branches(view):
-        for branch in (phase, *phase.days):
+        for branch in phase.all():
             if any(task.state not in ("locked", *SETTLED) for task in branch.tasks):
                 opened.add(branch.key)
     return opened
@@ -64,7 +76,7 @@ def opening(view: View) -> set[tuple[str, str]]:
 def parents(view: View, task: str) -> set[tuple[str, str]]:
     """What must be unfolded for the task to be seen."""
     held = view.tasks[task]
-    return {("phase", held.phase)} | ({("day", held.day)} if held.day else set())
+    return {("phase", held.phase), *(("day", day) for day in _path(view, held.day))}
 
 
 def lines(
@@ -78,26 +90,21 @@ def lines(
     """The pane's rows; ``live`` says what a running task reports, ``60 %``; ``only`` these tasks, all unfolded."""
     by_gate = {task: gate.id for gate in view.gates.values() if gate.state == "no-go" for task in gate.opens}
     drawn: list[Line] = []
-    wanted = view.tasks.keys() if only is None else only
 
-    def shown(tasks: Collection[TaskView]) -> list[TaskView]:
-        return [task for task in tasks if task.id in wanted]
+    def draw(branch: Branch, depth: int) -> None:
+        tasks = branch.tasks if only is None else [task for task in branch.tasks if task.id in only]
+        if only is not None and not tasks:
+            return
+        unfolded = only is not None or branch.key in opened
+        drawn.extend(_branch(view, branch, depth, unfolded, width, glyphs))
+        if unfolded:
+            for day in branch.days:
+                draw(day, depth + 1)
+            loose = [task for task in branch.loose if only is None or task.id in only]
+            drawn.extend(_tasks(view, loose, depth + 1, live, by_gate, glyphs))
 
     for phase in branches(view):
-        if only is not None and not shown(phase.tasks):
-            continue
-        unfolded = only is not None or phase.key in opened
-        drawn += _branch(view, phase, 0, unfolded, width, glyphs)
-        if not unfolded:
-            continue
-        for day in phase.days:
-            if only is not None and not shown(day.tasks):
-                continue
-            unfolded = only is not None or day.key in opened
-            drawn += _branch(view, day, 1, unfolded, width, glyphs)
-            if unfolded:
-                drawn.extend(_tasks(view, shown(day.tasks), 2, live, by_gate, glyphs))
-        drawn.extend(_tasks(view, shown(phase.loose), 1, live, by_gate, glyphs))
+        draw(phase, 0)
     return drawn
 
 
@@ -106,7 +113,7 @@ def chosen(view: View, filter: str) -> Collection[str] | None:
     if filter == "open":
         return {task.id for task in view.tasks.values() if task.state not in ("locked", *SETTLED)}
     if filter == "needs you":
-        return {view.gates[id].task if id in view.gates else id for id, _ in view.attention}
+        return {bars.task_of(view, id) for id, _ in view.attention}
     return None
 
 
@@ -119,12 +126,17 @@ def _branch(view: View, branch: Branch, depth: int, opened: bool, width: int, gl
     sign = (f"{glyphs.state['locked']} ", "locked") if locked else ("", "")
     right: list[Span] = [(f"behind {behind}", "dim")] if behind else [(f"{settled}/{len(branch.tasks)}", "dim")]
     style = "locked" if locked else ("head" if depth == 0 else "")
-    indent = "  " * (depth + 1)
+    indent = _indent(depth + 1)
     room = width - len(sign[0]) - cell_len(right[0][0]) - 1
     first, *rest = (drawn.plain.strip() for drawn in wrapped(branch.title, room, "", indent))
-    yield line(f"{'  ' * depth}{fold} ", sign, (first, style), right=right, key=branch.key)
+    yield line(f"{_indent(depth)}{fold} ", sign, (first, style), right=right, key=branch.key)
     for text in rest:
         yield line(f"{indent}{' ' * len(sign[0])}", (text, style))
+
+
+def _indent(depth: int) -> str:
+    """Two columns a level; where a plan is deep, one: ten levels leave room for a title."""
+    return " " * (2 * min(depth, 3) + max(0, depth - 3))
 
 
 def _behind(view: View, branch: Branch) -> str:
@@ -144,7 +156,7 @@ def _tasks(
     for task in tasks:
         locked = task.state == "locked"
         yield line(
-            "  " * depth,
+            _indent(depth),
             (glyphs.state[task.state], task.state),
             (f" {task.id}", "dim" if locked else "accent"),
             (f" {task.title}", "locked" if locked else ""),

@@ -31,16 +31,17 @@ def title(task: TaskView, glyphs: Glyphs, now: datetime.datetime) -> str:
     return f"{glyphs.state[task.state]} {word}  {task.id}  {task.title}"
 
 
-def lines(view: View, id: str, width: int, glyphs: Glyphs, command: str) -> list[Line]:
+def lines(view: View, task: TaskView, width: int, glyphs: Glyphs, command: str) -> list[Line]:
     """The whole pane at that width; typed records and deliverables have keys, so that a cursor can stand on them."""
-    task = view.tasks[id]
     drawn = [line((_facts(view, task, glyphs), "dim"))]
     mark = glyphs.state[task.state]
     for why in task.why:
         drawn += wrapped(why, width, task.state, "  ", f"{mark} ")
     for why in task.stale:
         drawn += wrapped(f"stale: {why}", width, "warn", "  ", "! ")
+    drawn += _called_for(view, task, width)
     drawn += _gate(view.gates.get(task.gate), width)
+    drawn += _days(task, width, glyphs)
     drawn += _records(task, width, glyphs, scaled=view.rehearsal)
     drawn += _deliverables(task, width, glyphs)
     drawn += _steps(view, task, width)
@@ -49,16 +50,53 @@ def lines(view: View, id: str, width: int, glyphs: Glyphs, command: str) -> list
         drawn += [BLANK, line(("Command", "head")), *wrapped(command, width, "", "    ", "  ")]
     drawn += _jobs(task, width, glyphs)
     drawn += _notes(task, width, glyphs)
-    if task.contingencies:
+    quiet = [id for id in task.contingencies if id not in view.contingencies or view.contingencies[id].state == "quiet"]
+    if quiet:
         drawn += [BLANK, line(("If it goes wrong", "head"))]
-        for said in task.contingencies:
+        for said in quiet:
             drawn += wrapped(_contingency(view, said, glyphs), width, "", "    ", f"  {glyphs.dot} ")
     return drawn
 
 
 def _contingency(view: View, id: str, glyphs: Glyphs) -> str:
-    planned = view.plan.contingency.get(id)
-    return f"{planned.condition} {glyphs.arrow} {planned.action}" if planned else id
+    held = view.contingencies.get(id)
+    return f"{held.condition} {glyphs.arrow} {held.action}" if held else id
+
+
+def _called_for(view: View, task: TaskView, width: int) -> Iterator[Line]:
+    """What calls for one of the task's contingencies now, and what was done about it."""
+    for id in task.contingencies:
+        held = view.contingencies.get(id)
+        if held is None or held.state == "quiet":
+            continue
+        style = "warn" if held.state == "open" else "dim"
+        yield from wrapped(f"{id} {held.condition}: {held.action}", width, style, "  ", "! ")
+        for sign in held.signs:
+            yield from wrapped(sign, width, "dim", "    ", "  ")
+        for answer in held.answers[-1:]:
+            yield from wrapped(
+                f"{answer.operator} {times.stamp(answer.at)}: {answer.text}", width, "typed", "    ", "  "
+            )
+
+
+_DAYS = {"done": "done", "skipped": "skipped", "missed": "failed", "due": "warn", "open": "ready", "coming": "locked"}
+
+
+def _days(task: TaskView, width: int, glyphs: Glyphs) -> Iterator[Line]:
+    """The last days of a repeated task, the shown one marked."""
+    if not task.occurrences:
+        return
+    yield BLANK
+    yield line((f"Day {task.occurrence or 'not come yet'}", "head"), right=[("[ ] go to other days", "dim")])
+    spans: list[Span] = []
+    room = max(1, (width - 2) // 15)
+    for day in task.occurrences[-room:]:
+        mark = glyphs.arrow if day.id == task.occurrence else " "
+        spans.append((f"{mark}{day.id[5:]} {day.state}".ljust(15), _DAYS[day.state]))
+    yield line(" ", *spans)
+    shown = next((day for day in task.occurrences if day.id == task.occurrence), None)
+    if shown is not None and shown.state in ("open", "due"):
+        yield line((f"  due {shown.due:%Y-%m-%d %H:%M} UTC", "warn" if shown.state == "due" else "dim"))
 
 
 def _facts(view: View, task: TaskView, glyphs: Glyphs) -> str:
@@ -217,7 +255,7 @@ def _source(record: RecordView, glyphs: Glyphs) -> Span:
 
 def _rows(record: RecordView, glyphs: Glyphs) -> str:
     assert record.rows is not None
-    last = [f"{row.step}: {wording.value(row.value, '')}" for row in record.rows[-4:]]
+    last = [f"{row.label[5:] or row.step}: {wording.value(row.value, '')}" for row in record.rows[-4:]]
     return f"{len(record.rows)} rows  {glyphs.ellipsis} {f' {glyphs.dot} '.join(last)}"
 
 

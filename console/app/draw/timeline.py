@@ -12,7 +12,9 @@ from console.conductor.timeline import Timeline, Times
 
 def lines(found: Timeline, zone: str, width: int, glyphs: Glyphs) -> list[Line]:
     """One row a task, in the plan's order; then the end of the whole and what it hangs on."""
-    local = "" if zone == "UTC" else f"; the site is in {zone}"
+    here = datetime.datetime.now().astimezone()
+    local = f"; here it is {here:%Z}, UTC{here:%z}" if here.utcoffset() else ""
+    local += "" if zone == "UTC" else f"; the site is in {zone}"
     first = max(6, *map(len, found.times)) + 2
     head = f"{'task':{first}}{'planned':12}{'ended, or ≈':14}{'slip':>11}  state"
     drawn = [line((f"times in UTC{local}", "dim")), line((head, "head"))]
@@ -20,6 +22,18 @@ def lines(found: Timeline, zone: str, width: int, glyphs: Glyphs) -> list[Line]:
     drawn.append(Line())
     slip = wording.span(found.expected_end - found.planned_end)
     drawn += wrapped(f"planned end {_minute(found.planned_end)}, expected {_minute(found.expected_end)}: {slip}", width)
+    for reached in found.milestones:
+        late = reached.expected > reached.planned
+        word = "reached" if reached.done else "expected"
+        drawn.append(
+            line(
+                (f"{reached.id:{first}}", "accent"),
+                f"{_minute(reached.planned)[5:]:12}",
+                (f"{word} {_minute(reached.expected)[5:]}  ", "warn" if late else ""),
+                (f"{wording.span(reached.expected - reached.planned):>11}  ", "warn" if late else "dim"),
+                reached.title,
+            )
+        )
     hangs = f" {glyphs.arrow} ".join(found.critical) or "nothing"
     drawn += wrapped(f"the end hangs on {hangs}", width)
     return drawn

@@ -23,7 +23,7 @@ from console.app.widgets.loss import LossPane
 from console.app.widgets.plan import PlanPane
 from console.app.widgets.side import HostsPane, NeedsPane
 from console.app.widgets.task import TaskPane
-from console.conductor.view import View
+from console.conductor.view import TaskView, View
 
 if TYPE_CHECKING:
     from console.app.app import ConsoleApp
@@ -46,6 +46,7 @@ class ConsoleScreen(Screen[None]):
         super().__init__()
         self.view = view
         self.chosen = _first(view)
+        self._day = ""
         self._pane = "plan"
         self._zoomed = False
         self._shows_hosts = False
@@ -58,7 +59,7 @@ class ConsoleScreen(Screen[None]):
         classes = "pane -ascii" if self.app.glyphs is ASCII else "pane"
         self._plan = PlanPane(self.view, ("task", self.chosen), id="plan")
         self._needs = NeedsPane(self.view, id="needs")
-        self._task_pane = TaskPane(self.view, self.chosen, id="task")
+        self._task_pane = TaskPane(self.view, self.shown, id="task")
         self._loss, self._log_pane = LossPane(id="loss"), LogPane(id="log")
         self._hosts = HostsPane(self.view, id="hosts")
         for pane in (self._plan, self._needs, self._task_pane, self._loss, self._log_pane, self._hosts):
@@ -121,10 +122,28 @@ class ConsoleScreen(Screen[None]):
         told = bars.header(self.view, app.now(), running, app.size.width, app.glyphs, app.service.operator)
         self._header.show([told])
 
+    @property
+    def shown(self) -> TaskView | None:
+        """The chosen task, on the day that was gone to where it repeats."""
+        if self._day and self.chosen in self.view.tasks:
+            return self.app.service.task(self.chosen, self._day)
+        return self.view.tasks.get(self.chosen)
+
     def _show_task(self) -> None:
         app = self.app
         command = app.service.command(self.chosen, {}) if self.chosen in self.view.tasks else ""
-        self._task_pane.show(self.view, self.chosen, command, app.now())
+        self._task_pane.show(self.view, self.shown, command, app.now())
+
+    def action_day(self, step: int) -> None:
+        """Another day of a task that repeats; the last one follows the calendar."""
+        shown = self.shown
+        days = [day.id for day in shown.occurrences if day.state != "coming"] if shown else []
+        if shown is None or shown.occurrence not in days:
+            self.app.say(f"{self.chosen} has no days to go to")
+            return
+        at = min(max(0, days.index(shown.occurrence) + step), len(days) - 1)
+        self._day = "" if at == len(days) - 1 else days[at]
+        self._show_task()
 
     def show_minute(self) -> None:
         """The clock, and how long things have been going on."""
@@ -148,7 +167,7 @@ class ConsoleScreen(Screen[None]):
         """Another task in the panes; its files are opened once the cursor rests."""
         if task == self.chosen or task not in self.view.tasks:
             return
-        self.chosen = task
+        self.chosen, self._day = task, ""
         self._show_task()
         self.set_timer(SETTLE, lambda: self._settle(task))
 
@@ -273,10 +292,9 @@ class ConsoleScreen(Screen[None]):
             return
         here = needs.index(self._need) if self._need in needs else -1 if step > 0 else 0
         self._need = needs[(here + step) % len(needs)]
-        gate = self.view.gates.get(self._need)
-        self._needs.seek(("gate" if gate else "task", self._need))
+        self._needs.seek(bars.need(self.view, self._need))
         self.turn("plan")
-        self.go(gate.task if gate else self._need)
+        self.go(bars.task_of(self.view, self._need))
 
     def _find_task(self, step: int, *, first: bool = False) -> None:
         plan = self._plan
@@ -298,15 +316,17 @@ class ConsoleScreen(Screen[None]):
     def _needed(self, event: LinesView.Chosen) -> None:
         if isinstance(event.key, tuple):
             kind, id = event.key
-            task = self.view.gates[id].task if kind == "gate" else id
+            task = bars.task_of(self.view, id)
             self.go(task)
             self.turn("task")
             if kind == "gate":
                 self.app.verbs.gate(task)
+            elif kind == "contingency":
+                self.app.verbs.answer(id)
 
     @on(LinesView.Chosen, "#task")
     def _acted(self, event: LinesView.Chosen) -> None:
-        self.app.verbs.act(self.chosen, event.key)
+        self.app.verbs.act(event.key)
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         if event.widget.id in PANES and event.widget is self.focused and event.widget.id != self._pane:

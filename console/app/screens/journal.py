@@ -33,6 +33,9 @@ class Rows(LinesView):
         self._kept: list[Row] = []
         self._drawn: list[Line] = []
         self._narrow = False
+        self._last = ""
+        self._back: set[int] = set()
+        """Rows whose time lies before that of the row before them."""
 
     def take(self, rows: list[Row]) -> None:
         """Adds rows at the end; the cursor goes along if it stood on the last."""
@@ -41,7 +44,10 @@ class Rows(LinesView):
         following = self.cursor < 0 or self.cursor == self._keyed(len(self.lines), -1)
         for row in rows:
             self._rows[row.sequence] = row
-            self._drawn += _lines(row, narrow=self._narrow)
+            if row.time < self._last:
+                self._back.add(row.sequence)
+            self._last = row.time
+            self._drawn += self._lines(row)
         self._kept = [*self._kept, *rows][-KEPT:]
         self._drawn = self._drawn[-KEPT * (1 + self._narrow) :]
         self.entitle("Journal", f"{len(self._kept):,} rows")
@@ -55,8 +61,11 @@ class Rows(LinesView):
     def produce(self, width: int) -> list[Line]:
         if (width < NARROW) is not self._narrow:
             self._narrow = not self._narrow
-            self._drawn = [drawn for row in self._kept for drawn in _lines(row, narrow=self._narrow)]
+            self._drawn = [drawn for row in self._kept for drawn in self._lines(row)]
         return self._drawn
+
+    def _lines(self, row: Row) -> list[Line]:
+        return _lines(row, narrow=self._narrow, back=row.sequence in self._back)
 
     def watch_cursor(self, old: int, new: int) -> None:
         super().watch_cursor(old, new)
@@ -96,8 +105,11 @@ class JournalScreen(Screen[None]):
         self.app.push_screen(TextScreen(f"Row {row.sequence}", lambda _: lines))
 
 
-def _lines(row: Row, *, narrow: bool) -> list[Line]:
-    """Who did what when, and the facts of it: beside it, or where that is narrow below."""
+def _lines(row: Row, *, narrow: bool, back: bool) -> list[Line]:
+    """Who did what when, and the facts of it: beside it, or where that is narrow below.
+
+    ``back`` says that a clock jumped: the order is the sequence's all the same.
+    """
     data = msgspec.to_builtins(row.entry)
     kind = data.pop("kind", "")
     facts = "  ".join(f"{name} {_short(value)}" for name, value in data.items() if value not in ("", [], {}, None))
@@ -106,6 +118,7 @@ def _lines(row: Row, *, narrow: bool) -> list[Line]:
         (f"{times.stamp(row.time)}  ", "dim"),
         (f"{row.operator:12}  ", "typed"),
         (f"{kind:14}  ", "title"),
+        ("clock went back  " if back else "", "warn"),
     )
     if narrow:
         return [line(*head, key=row.sequence), line("  ", facts)]

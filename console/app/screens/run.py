@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from console.app.app import ConsoleApp
 
 
+class Fields(VerticalScroll, can_focus=False, inherit_bindings=False):
+    """The form's fields: up and down go between them, also where there are more than fit and it would scroll."""
+
+
 class RunScreen(ModalScreen[list[str]]):
     """Starts the task with what the fields hold. A value that does not fit starts nothing."""
 
@@ -49,7 +53,7 @@ class RunScreen(ModalScreen[list[str]]):
             dialog.border_subtitle = said("REHEARSAL" if self.app.view.rehearsal else "")
             hosts = f" on {' and '.join(task.hosts)}" if task.hosts else ""
             yield Static(said(f"{task.operation}{hosts}"), classes="faint")
-            with VerticalScroll(id="fields"):
+            with Fields(id="fields"):
                 for id, parameter in self._fields.items():
                     yield from self._field(id, parameter)
             yield Fault(id="fault")

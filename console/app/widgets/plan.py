@@ -20,6 +20,7 @@ class PlanPane(LinesView):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("right", "fold(True)", "unfold", show=False),
         Binding("left", "fold(False)", "fold", show=False),
+        Binding("plus,minus", "fold_all", "unfold or fold all", show=False, key_display="+ -"),
     ]
 
     def __init__(self, view: View, start: Hashable = None, *, id: str | None = None) -> None:
@@ -109,6 +110,12 @@ class PlanPane(LinesView):
         if key[0] == "task" or (key in self._opened) is open:
             return
         self._opened ^= {key}
+        self.rebuild()
+
+    def action_fold_all(self) -> None:
+        """Unfolds everything; once that is so, folds it."""
+        every = {branch.key for phase in plan.branches(self.view) for branch in phase.all()}
+        self._opened = set() if every <= self._opened else every
         self.rebuild()
 
     def _to_parent(self) -> None:

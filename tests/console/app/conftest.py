@@ -204,6 +204,7 @@ def week(state: str = "running") -> View:
         attention = (("W0.4.3b", "root cause analysis, due 19:00"),)
     return View(
         plan=plan(), site=site(), workspace="/tmp/rehearsal", rehearsal=True, tasks=tasks, gates={"G1": held},
+        contingencies={},
         sequence=14, started="2025-10-16", done=sum(t.state in ("done", "skipped") for t in tasks.values()),
         total=len(tasks), next_gate=next_gate, attention=attention, day=2,
     )  # fmt: skip
@@ -264,14 +265,20 @@ class Recorded:
         self._ask("stop", task)
         return ["a3f19c02"]
 
-    def record(self, task, slug, text):
-        self._ask("record", task, slug, text)
+    def task(self, id, occurrence):
+        return replace(self.current.tasks[id], occurrence=occurrence)
 
-    def tick(self, task, deliverable, *, undo=False):
-        self._ask("tick", task, deliverable, undo)
+    def record(self, task, slug, text, *, occurrence=""):
+        self._ask("record", task, slug, text, *([occurrence] if occurrence else []))
 
-    def skip(self, task, reason):
-        self._ask("skip", task, reason)
+    def tick(self, task, deliverable, *, undo=False, occurrence=""):
+        self._ask("tick", task, deliverable, undo, *([occurrence] if occurrence else []))
+
+    def skip(self, task, reason, *, occurrence=""):
+        self._ask("skip", task, reason, *([occurrence] if occurrence else []))
+
+    def answer(self, contingency, text):
+        self._ask("answer", contingency, text)
 
     def decide(self, gate, outcome, reason, waivers=(), *, again=False):
         self._ask("decide", gate, outcome, reason, tuple(waivers), again)

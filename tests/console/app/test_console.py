@@ -340,7 +340,7 @@ async def test_help_lists_every_key(recorded, console, settled, shown):
     from console.app import keys
 
     app = console(recorded())
-    async with app.run_test(size=(120, 60)) as pilot:
+    async with app.run_test(size=(120, 70)) as pilot:
         await settled(pilot)
         await pilot.press("question_mark")
         await pilot.pause()

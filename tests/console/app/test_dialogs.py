@@ -237,13 +237,31 @@ async def test_a_retest_takes_an_option(recorded, console, settled, shown):
         await pilot.press("R")
         await pilot.pause()
         screen = "\n".join(shown(app))
-        assert "slower  Lower rate: W0.5.2.rate=5e-05" in screen
-        assert "other  Other data: you choose (which data)" in screen
-        await pilot.press(*"other steps=3", "enter")
+        assert "slower  Lower rate" in screen
+        assert "sets W0.5.2.rate=5e-05" in screen
+        await pilot.press("down", "enter")
+        await pilot.pause()
+        assert "say what it sets: which data" in "\n".join(shown(app))
+        assert service.asked == [], "an option that leaves open what it sets opens nothing by itself"
+        await pilot.press(*"steps=3", "enter")
         await pilot.pause()
         assert "steps=3: write TASK.name=value" in "\n".join(shown(app))
-        await pilot.press("home", "ctrl+k", *"other W0.5.2.steps=3", "enter")
+        await pilot.press("home", "ctrl+k", *"W0.5.2.steps=3", "enter")
         assert service.asked == [("retest", "G1r", "other", {"W0.5.2": {"steps": "3"}})]
+
+
+async def test_a_retest_with_an_option_that_says_all_is_two_keys(recorded, console, settled):
+    service = recorded("no-go")
+    held = service.current
+    options = {"slower": types.Option(title="Lower rate", parameters={"W0.5.2": {"rate": 0.00005}})}
+    gates = {"G1": held.plan.gate["G1"], "G1r": types.Gate(title="Retest", retests="G1", option=options)}
+    service.current = replace(held, plan=replace(held.plan, gate=gates), gates=held.gates | {"G1r": held.gates["G1"]})
+    app = console(service)
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await pilot.press("R", "enter")
+        await pilot.pause()
+        assert service.asked == [("retest", "G1r", "slower", {})]
 
 
 async def test_without_a_no_go_there_is_nothing_to_retest(recorded, console, settled, shown):

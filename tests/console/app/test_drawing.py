@@ -7,29 +7,34 @@ from msgspec.structs import replace
 
 from console.app.draw import gate, task
 from console.app.glyphs import UNICODE
-from console.conductor.view import NoteView, RecordView
-from console.plan import types
+from console.conductor.view import ContingencyView, NoteView, Occurrence, RecordView
 
 MISSED = RecordView(
     "patterns", "patterns", "", False, value=2000, met=False, expected="≥ 10,000,000", source="a3f19c02"
 )
 
 
+SIGNS = {"quiet": (), "open": ("W0.2.1 failed: job a3f19c02",), "answered": ("W0.2.1 failed: job a3f19c02",)}
+ANSWERS = {"quiet": (), "open": (), "answered": (NoteView("batch is 16 now", "arthur", "2025-10-17T13:30:00.000Z"),)}
+
+
 @pytest.fixture
 def drawn(recorded):
     """``drawn(record)``: the pane of a task with that record, as lines; ``rehearsal`` says what for a site it is."""
 
-    def lines(*records, rehearsal=True, **given):
+    def lines(*records, rehearsal=True, calls="quiet", **given):
         view = recorded().current
         held = replace(view.tasks["W0.2.1"], records=records, **given)
-        contingency = types.Contingency(cause="error", condition="out of memory", action="halve the batch")
+        contingency = ContingencyView(
+            "C-10", "error", "out of memory", "halve the batch", "", (), calls, SIGNS[calls], ANSWERS[calls]
+        )
         view = replace(
             view,
             rehearsal=rehearsal,
             tasks={"W0.2.1": held},
-            plan=replace(view.plan, contingency={"C-10": contingency}),
+            contingencies={"C-10": contingency},
         )
-        return task.lines(view, "W0.2.1", 110, UNICODE, "")
+        return task.lines(view, view.tasks["W0.2.1"], 110, UNICODE, "")
 
     return lines
 
@@ -75,6 +80,28 @@ def test_accuracies_of_a_table_are_percents_and_other_tables_are_not(drawn):
 
 def test_a_contingency_says_when_and_what(drawn):
     assert spans(drawn(contingencies=("C-10",)), "out of memory → halve the batch")
+
+
+def test_what_calls_for_a_contingency_and_what_was_done_about_it(drawn):
+    assert spans(drawn(contingencies=("C-10",), calls="open"), "C-10 out of memory: halve")[0][1] == "warn"
+    assert spans(drawn(contingencies=("C-10",), calls="open"), "W0.2.1 failed")
+    answered = drawn(contingencies=("C-10",), calls="answered")
+    assert spans(answered, "C-10 out of memory")[0][1] == "dim"
+    assert spans(answered, "arthur 2025-10-17 13:30: batch is 16 now")
+    assert not spans(drawn(contingencies=("C-10",)), "W0.2.1 failed")
+
+
+def test_days_of_a_repeated_task_say_which_is_shown_and_what_was_missed(drawn):
+    noon = datetime.datetime(2025, 10, 17, 12, tzinfo=datetime.UTC)
+    days = tuple(
+        Occurrence(f"2025-10-{day}", noon, noon, state) for day, state in ((16, "missed"), (17, "due"), (18, "coming"))
+    )
+    found = drawn(occurrences=days, occurrence="2025-10-17")
+    assert spans(found, "Day 2025-10-17")
+    assert spans(found, "10-16 missed")[0][1] == "failed"
+    assert spans(found, "→10-17 due")
+    assert spans(found, "due 2025-10-17 12:00 UTC")[0][1] == "warn"
+    assert not spans(drawn(), "[ ] go to other days")
 
 
 def test_notes_and_attachments_say_who_and_when(drawn):

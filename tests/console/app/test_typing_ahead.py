@@ -3,6 +3,7 @@
 from contextlib import asynccontextmanager
 
 import pytest
+from msgspec.structs import replace
 from textual import events
 
 WIDE = (120, 40)
@@ -13,8 +14,11 @@ async def burst(pilot, *keys: str) -> None:
     """All keys into the app's queue before it sees the first; then until nothing is left to do."""
     for key in keys:
         pilot.app.post_message(events.Key(key, CHARACTERS.get(key, key if len(key) == 1 else None)))
-    for _ in range(3):
-        await pilot.pause(0.1)
+    while True:
+        await pilot.pause()
+        if pilot.app.typing.idle:
+            break
+    await pilot.pause()
 
 
 @pytest.fixture
@@ -38,6 +42,17 @@ async def test_the_field_below_gets_what_is_typed_after_down(opened):
     async with opened() as (service, pilot):
         await burst(pilot, "r", "down", "ctrl+u", *"500", "down", "ctrl+u", *"0.5", "ctrl+r")
         assert service.asked == [("start", "W0.2.4", {"batch": "500", "rate": "0.5"}, False, False)]
+
+
+async def test_down_goes_to_the_next_field_also_of_a_form_that_scrolls(opened):
+    async with opened() as (service, pilot):
+        held = service.current.tasks["W0.2.4"]
+        more = [replace(held.parameters[0], name=f"more{n}", value=n) for n in range(30)]
+        tasks = service.current.tasks | {"W0.2.4": replace(held, parameters=(*held.parameters, *more))}
+        service.current = replace(service.current, tasks=tasks)
+        pilot.app.look()
+        await burst(pilot, "r", *["down"] * 22, "ctrl+u", *"7", "ctrl+r")
+        assert service.asked == [("start", "W0.2.4", {"more19": "7"}, False, False)]
 
 
 async def test_a_gate_in_one_go_stops_at_its_button(opened):

@@ -113,6 +113,7 @@ class Story:
         self.plan.task["watch"].parameters["jobs"] = JobsOf(jobs_of="train")
         self.site = msgspec.convert(SITE, Site)
         self.state = State()
+        self.now = NOW
         self.jobs = 0
         self.say(
             Created(
@@ -189,7 +190,7 @@ class Story:
     def decided(self, outcome, waivers=(), operator="Ada") -> None:
         from console.conductor.criteria import criteria, gate_digest
 
-        found = criteria(self.scene, "G", NOW.date())
+        found = criteria(self.scene, "G")
         self.say(
             Decided(
                 gate="G",
@@ -234,11 +235,11 @@ class Story:
 
     @property
     def scene(self) -> Scene:
-        return Scene(self.plan, self.site, self.state)
+        return Scene(self.plan, self.site, self.state, self.now)
 
     @property
     def view(self):
-        return view(self.scene, "/w", NOW)
+        return view(self.scene, "/w")
 
     def state_of(self, task):
         return self.view.tasks[task].state

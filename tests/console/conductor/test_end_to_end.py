@@ -238,18 +238,18 @@ async def test_a_refusing_operation_fails_with_its_one_line(conductor):
 
 
 async def test_what_is_typed_is_read_as_the_record_asks(conductor):
-    from console.conductor.verbs import _parsed
+    from console.conductor.given import parsed
     from console.plan.types import Expectation, Record
 
     hours, felt = Record(label="hours", unit="h"), Record(label="felt")
     up = Record(label="up", expect=Expectation(equals=True))
-    assert _parsed("t.h", hours, "1,200.5") == 1200.5
-    assert _parsed("t.h", hours, "12") == 12
-    assert _parsed("t.f", felt, "12") == "12"
-    assert (_parsed("t.u", up, "Yes"), _parsed("t.u", up, "no")) == (True, False)
+    assert parsed("t.h", hours, "1,200.5") == 1200.5
+    assert parsed("t.h", hours, "12") == 12
+    assert parsed("t.f", felt, "12") == "12"
+    assert (parsed("t.u", up, "Yes"), parsed("t.u", up, "no")) == (True, False)
     for record, text in ((hours, "many"), (hours, "nan"), (hours, " "), (up, "perhaps"), (felt, "")):
         with pytest.raises(BadInput):
-            _parsed("t.x", record, text)
+            parsed("t.x", record, text)
 
 
 def change(conductor, old, new, file="one.toml"):

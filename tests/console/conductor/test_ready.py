@@ -125,4 +125,4 @@ def test_what_waits_for_a_person_is_told_after_what_presses(tell):
     story.ticked("test", "D-1")
     story.typed("talk", "who", "Bob")
     story.did("test", "failed", reason="no memory")
-    assert story.view.attention[0] == ("test", "failed: no memory")
+    assert story.view.attention[0] == ("test", "failed: no memory (holds talk and 1 more)")

@@ -32,7 +32,8 @@ def story(tell):
 
 
 def times(story, now):
-    return timeline(story.scene, now)
+    story.now = now
+    return timeline(story.scene)
 
 
 def test_planned_times_come_from_day_due_and_duration(story):

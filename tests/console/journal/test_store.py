@@ -44,8 +44,8 @@ def test_a_key_is_taken_once_and_the_whole_append_with_it_refused(journal):
     journal.append("Ada", lambda _: [("k", typed("a"))])
     with pytest.raises(Duplicate):
         journal.append("Ada", lambda _: [(None, typed("b")), ("k", typed("c"))])
-    assert set(journal.state.records) == {("T", 1, "a")}
-    assert set(Journal.open(journal.path).state.records) == {("T", 1, "a")}
+    assert set(journal.state.records) == {("T", 1, "a", "")}
+    assert set(Journal.open(journal.path).state.records) == {("T", 1, "a", "")}
 
 
 def test_a_refusing_precondition_sees_the_head_and_writes_nothing(journal):
@@ -53,7 +53,7 @@ def test_a_refusing_precondition_sees_the_head_and_writes_nothing(journal):
     other.append("Bob", lambda _: [(None, typed("a"))])
 
     def refuse(state: State):
-        assert ("T", 1, "a") in state.records, "the fold must be at the head inside the transaction"
+        assert ("T", 1, "a", "") in state.records, "the fold must be at the head inside the transaction"
         raise RuntimeError("no")
 
     assert journal.changed()
@@ -71,7 +71,7 @@ def test_changed_tells_only_of_others(journal):
     assert journal.changed()
     journal.refresh()
     assert not journal.changed()
-    assert ("T", 1, "b") in journal.state.records
+    assert ("T", 1, "b", "") in journal.state.records
 
 
 def test_no_name_no_row(journal):
@@ -166,7 +166,7 @@ def test_what_was_acknowledged_survives_kill_9(journal, after):
     said += writer.stdout.read().splitlines(keepends=True)
     writer.wait()
     acknowledged = {f"r{int(line)}" for line in said if line.endswith(b"\n")}
-    kept = {record for _, _, record in Journal.open(journal.path).state.records}
+    kept = {record for _, _, record, _ in Journal.open(journal.path).state.records}
     assert acknowledged <= kept
     assert len(kept) <= len(acknowledged) + 1
 

@@ -254,3 +254,20 @@ def test_an_optional_task_of_the_other_branch_holds_nothing(faults_of: Faults, f
     files["b.toml"] = files["b.toml"].replace('title = "Later"', 'title = "Later"\nneeds = ["again"]')
     files["a.toml"] = files["a.toml"].replace('title = "Decide again"', 'title = "Decide again"\noptional = true')
     assert faults_of(files) == []
+
+
+def test_days_within_days_to_any_depth_but_not_in_a_circle(faults_of: Faults, files: dict[str, str]) -> None:
+    nested = '[day.D0]\ntitle = "Outer"\noffset = 0\n'
+    for depth in range(1, 10):
+        nested += f'[day.D{depth}{depth}]\ntitle = "Day"\noffset = 0\nwithin = "D{(depth - 1) * 11 or 0}"\n'
+    files["a.toml"] = files["a.toml"].replace(
+        '[day.D1]\ntitle = "Day 1"\n', '[day.D1]\ntitle = "Day 1"\nwithin = "D99"\n'
+    )
+    files["a.toml"] = nested + files["a.toml"]
+    assert faults_of(files) == []
+    files["a.toml"] = files["a.toml"].replace(
+        '[day.D0]\ntitle = "Outer"\n', '[day.D0]\ntitle = "Outer"\nwithin = "D1"\n'
+    )
+    assert any("day.D0.within: is a part of itself" in fault for fault in faults_of(files))
+    files["a.toml"] = files["a.toml"].replace('within = "D99"', 'within = "D98"')
+    assert any('day.D1.within: no day "D98"' in fault for fault in faults_of(files))
