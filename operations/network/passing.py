@@ -126,7 +126,7 @@ def pace(done: int, total: int, passed: int, seconds: float) -> str:
     return f"{text}, {rate / 1e6:.0f} MB/s, {(total - done) / rate:.0f} s left"
 
 
-def wireless(address: str) -> str:
+def unwired(address: str) -> str:
     """Why what crosses the interface with this address crosses no wire; empty if it does."""
     return no_wire(carrying(interfaces(), address), address)
 

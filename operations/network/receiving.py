@@ -24,7 +24,7 @@ from operations.network.passing import (
     Result,
     no_figure,
     report,
-    wireless,
+    unwired,
 )
 from operations.network.peer import Peer, Stopping, machine
 from operations.network.taking import Blocks, Changed
@@ -61,7 +61,7 @@ def _keep(context: Context, parameters: Parameters, source: joining.Joined, part
     free = shutil.disk_usage(final.parent).free
     wanted = offer.size - part.bytes
     fault = "" if wanted < free else f"{wanted} bytes are too many for the {free} that are free here"
-    mine, here = peer.alias(machine()), wireless(source.here)
+    mine, here = peer.alias(machine()), unwired(source.here)
     peer.tell(Ready(mine, fault, here, bool(part.bytes)))
     if fault:
         raise Refusal(fault)
@@ -83,12 +83,11 @@ def _keep(context: Context, parameters: Parameters, source: joining.Joined, part
     digest = passing.digest(offer.directory)
     seconds = time.monotonic() - began
     fault = difference(digest, sent.sha256, parameters.artefact)
-    if not fault:
-        _flush(part.data, peer)
-        if parameters.artefact:
-            part.finish(final, directory=offer.directory)
     if fault or not parameters.artefact:
         part.remove()
+    else:
+        _flush(part.data, peer)
+        part.finish(final, directory=offer.directory)
     peer.tell(Result(digest, fault, seconds))
     report(context, passing, digest, not fault, seconds, why)
     if fault:

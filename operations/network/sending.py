@@ -27,7 +27,7 @@ from operations.network.passing import (
     Seal,
     no_figure,
     report,
-    wireless,
+    unwired,
 )
 from operations.network.peer import Peer, Stopping, machine
 
@@ -107,7 +107,7 @@ def _give(
 ) -> None:
     peer = sink.peer
     size = sum(size for _, _, size in files)
-    mine, here = peer.alias(machine()), wireless(sink.here)
+    mine, here = peer.alias(machine()), unwired(sink.here)
     peer.tell(Offer(directory=directory, size=size, files=len(files), machine=mine, no_wire=here))
     ready = peer.hear(Ready)
     if ready.fault:
