@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -73,13 +73,17 @@ class Measure(msgspec.Struct, frozen=True):
 
 
 class Output(msgspec.Struct, frozen=True):
-    """An artefact that an operation makes; ``many`` when it makes it again and again, told apart by ``step``."""
+    """An artefact that an operation makes; ``many`` when it makes it again and again, told apart by ``step``.
+
+    ``resumes`` marks what even an attempt that failed leaves for the next one to go on from.
+    """
 
     name: str
     about: str
     retention: Retention = "keep"
     directory: bool = False
     many: bool = False
+    resumes: bool = False
 
 
 class Context(Protocol):
@@ -159,6 +163,10 @@ class Operation(msgspec.Struct, frozen=True):
 
     def output(self, name: str) -> Output | None:
         return next((o for o in self.outputs if o.name == name), None)
+
+    def leaves(self, made: Iterable[str]) -> bool:
+        """Whether among artefacts of these names is one that the next attempt goes on from, even after a failure."""
+        return any(output.resumes for name in made if (output := self.output(name)))
 
 
 class Field(msgspec.Struct, frozen=True):

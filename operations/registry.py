@@ -22,6 +22,9 @@ NAMES = (
     "model.load",
     "model.observe",
     "model.report",
+    "network.airgap",
+    "network.links",
+    "network.throughput",
     "network.transfer",
 )
 

@@ -1,5 +1,6 @@
-"""Common to all tests: the stub operations, known here and in every process started from here, and `pty_terminal`."""
+"""Common to all tests: stub operations, known in every process started from here, `pty_terminal`, and the host lab."""
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -10,7 +11,26 @@ STUB = Path(__file__).parent / "stub"
 os.environ["GLADIATOR_OPERATIONS"] = "stub_operations"
 os.environ["PYTHONPATH"] = os.pathsep.join([str(STUB), *filter(None, [os.environ.get("PYTHONPATH")])])
 os.environ["GLADIATOR_OPERATOR"] = "Ada"
-sys.path[:0] = [str(STUB), str(Path(__file__).parent / "terminal")]
+sys.path[:0] = [str(STUB), *(str(Path(__file__).parent / name) for name in ("terminal", "lab"))]
+
+
+@pytest.fixture(scope="session")
+def lab_of_this_worker():
+    from host_lab import HostLab, Unavailable
+
+    with contextlib.ExitStack() as stack:
+        try:
+            up = stack.enter_context(HostLab())
+        except Unavailable as reason:
+            pytest.skip(str(reason))
+        yield up
+
+
+@pytest.fixture
+def lab(lab_of_this_worker):
+    """Three hosts with OpenSSH in network namespaces, in their first state (tests/lab/host_lab.py)."""
+    yield lab_of_this_worker
+    lab_of_this_worker.heal()
 
 
 @pytest.hookimpl(hookwrapper=True)

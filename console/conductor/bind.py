@@ -68,7 +68,8 @@ def bind(scene: Scene, task: str, wish: Wish, ids: list[str]) -> list[Bound]:
         given, inputs = _given(scene, values, on[-1])
         if role:
             given["role"] = role
-        earlier = _continues(before, given, operation, host, occurrence) if not wish.fresh else []
+        same_role = [job for job in before if job.started.role == role]
+        earlier = _continues(same_role, given, operation, host, occurrence) if not wish.fresh else []
         continues = earlier[-1].started.job if earlier else ""
         row = JobStarted(
             job=id,
@@ -169,12 +170,18 @@ def _artefact(scene: Scene, wanted: ArtefactFrom, host: str) -> Artefact:
 def _continues(
     before: list[Job], given: Mapping[str, object], operation: Operation, host: str, occurrence: str
 ) -> list[Job]:
-    """The chain of attempts that the next one takes up, oldest first; empty for a start from nothing."""
+    """The chain of attempts that the next one takes up, oldest first; empty for a start from nothing.
+
+    ``before`` is of one role. One that failed by itself is taken up only if it left what is meant for that.
+    """
     if not operation.resumable or not before:
         return []
     last = before[-1]
     end = last.finished
-    interrupted = end is not None and (end.outcome in ("stopped", "lost") or (end.outcome == "failed" and end.signal))
+    interrupted = end is not None and (
+        end.outcome in ("stopped", "lost")
+        or (end.outcome == "failed" and (end.signal or operation.leaves(made.name for made in end.artefacts)))
+    )
     same = last.started.parameters == given and last.started.host == host and last.started.occurrence == occurrence
     if not interrupted or not same:
         return []

@@ -26,6 +26,8 @@ from console.conductor.view import (
 )
 from console.journal.entries import Noted
 from console.journal.fold import Job, Remark
+from operations import registry
+from operations.events import Made
 
 
 def view(scene: Scene, workspace: str) -> View:
@@ -156,9 +158,16 @@ def _job(job: Job) -> JobView:
         finished=job.ended_at,
         reason=finished.reason if finished else "",
         signal=finished.signal if finished else "",
+        leaves=finished is not None and finished.outcome == "failed" and _leaves(started.operation, finished.artefacts),
         continues=started.continues,
         parameters=started.parameters,
         inputs=tuple((i.task, i.artefact, i.job, i.sha256) for i in started.inputs),
+    )
+
+
+def _leaves(operation: str, artefacts: list[Made]) -> bool:
+    return (
+        bool(artefacts) and operation in registry.names() and registry.find(operation).leaves(m.name for m in artefacts)
     )
 
 

@@ -102,6 +102,8 @@ class JobView(Struct, frozen=True):
     reason: str = ""
     signal: str = ""
     """What killed its worker; empty for any other end."""
+    leaves: bool = False
+    """Whether it failed and left what the next attempt goes on from."""
     continues: str = ""
     parameters: Mapping[str, object] = msgspec.field(default_factory=dict)
     inputs: tuple[tuple[str, str, str, str], ...] = ()
@@ -179,15 +181,22 @@ class TaskView(Struct, frozen=True):
 
     @property
     def interrupted(self) -> bool:
-        """Whether its last attempt was stopped, lost or killed, so that the next one can take it up."""
-        job = self.job
-        ended = job is not None and (job.state in ("stopped", "lost") or (job.state == "failed" and job.signal != ""))
+        """Whether its last attempt was stopped, lost or killed, or left its part, so that the next one takes it up."""
+        last = self.job
+        attempt = [] if last is None else [j for j in self.jobs if _attempt(j) == _attempt(last)]
+        ended = any(
+            j.state in ("stopped", "lost") or (j.state == "failed" and (j.signal != "" or j.leaves)) for j in attempt
+        )
         return ended and self.resumable
 
     @property
     def job(self) -> JobView | None:
         """The latest attempt of the current round."""
         return next((j for j in reversed(self.jobs) if j.round == self.round), None)
+
+
+def _attempt(job: JobView) -> tuple[int, str, int]:
+    return job.round, job.occurrence, job.attempt
 
 
 def chain(jobs: list[JobView]) -> list[JobView]:

@@ -1,4 +1,4 @@
-"""One end of a transfer's connection: both ends prove that they know the token, then every message carries a seal.
+"""One end of a connection between a run's jobs: both prove that they know the token, then each message carries a seal.
 
 The token itself is never sent. Each end sends a nonce; HMAC-SHA256 over both under the token is the session's key, and
 under that key each end proves itself and seals its messages, numbered and by direction. File contents go unsealed:
@@ -7,8 +7,11 @@ their digest is in a sealed message.
 
 from __future__ import annotations
 
+import contextlib
 import hmac
+import os
 import secrets
+import select
 import socket
 import struct
 import subprocess
@@ -22,13 +25,24 @@ import msgspec
 
 from operations.contract import Refusal
 
-GREETING = b"gladiator-transfer 1\n"
+GREETING = b"gladiator-run 2\n"
 MESSAGE_LIMIT = 65_536
 _SEAL = 32
 _LENGTH = struct.Struct(">I")
 _TICK = 0.2  # seconds between two looks at whether the job is to stop
 
-Role = Literal["sink", "source"]
+Role = Literal["sink", "source", "server", "client", "first", "other"]
+_OTHERS: dict[Role, Role] = {
+    "sink": "source",
+    "source": "sink",
+    "server": "client",
+    "client": "server",
+    "first": "other",
+    "other": "first",
+}
+_CONNECTS = ("source", "client", "other")
+WORDS: dict[Role, str] = {**{role: role for role in _OTHERS}, "first": "first host", "other": "other host"}
+"""How an error names each role."""
 Message = TypeVar("Message", bound=msgspec.Struct)
 
 
@@ -47,7 +61,8 @@ class Peer:
         connection.settimeout(_TICK)
         self._connection = connection
         self._role = role
-        self._other = "source" if role == "sink" else "sink"
+        self._other = _OTHERS[role]
+        self._word = WORDS[self._other]
         self.patience = patience
         self._stopping = stopping
         self._key = b""
@@ -60,19 +75,20 @@ class Peer:
         try:
             hello = self._exactly(len(GREETING) + _SEAL)
             if not hello.startswith(GREETING):
-                raise Untrusted(f"the {self._other} is no end of a transfer")
-            nonces = {self._role: mine, self._other: hello[len(GREETING) :]}
-            self._key = hmac.digest(token.encode(), GREETING + nonces["source"] + nonces["sink"], "sha256")
-            # The source proves itself first: the sink answers nobody else.
-            if self._role == "source":
-                self.send_bytes(self._seal("source", b"proof", 0))
+                raise Untrusted(f"the {self._word} is no job of this run")
+            theirs = hello[len(GREETING) :]
+            nonces = mine + theirs if self._role in _CONNECTS else theirs + mine
+            self._key = hmac.digest(token.encode(), GREETING + nonces, "sha256")
+            # Who connects proves itself first: who listens answers nobody else.
+            if self._role in _CONNECTS:
+                self.send_bytes(self._seal(self._role, b"proof", 0))
             proof = self._exactly(_SEAL)
             if not hmac.compare_digest(proof, self._seal(self._other, b"proof", 0)):
-                raise Untrusted(f"the {self._other} does not know the token")
-            if self._role == "sink":
-                self.send_bytes(self._seal("sink", b"proof", 0))
+                raise Untrusted(f"the {self._word} does not know the token")
+            if self._role not in _CONNECTS:
+                self.send_bytes(self._seal(self._role, b"proof", 0))
         except (Refusal, OSError) as error:
-            raise Untrusted(f"the {self._other} did not prove that it knows the token ({error})") from None
+            raise Untrusted(f"the {self._word} did not prove that it knows the token ({error})") from None
 
     def alias(self, name: str) -> str:
         """A digest of ``name`` that only the two ends can compare; "" of an empty one."""
@@ -82,30 +98,38 @@ class Peer:
 
     def tell(self, message: msgspec.Struct) -> None:
         """Sends a sealed message."""
-        self._sent += 1
-        data = msgspec.json.encode(message)
-        self.send_bytes(_LENGTH.pack(len(data)) + data + self._seal(self._role, data, self._sent))
+        self._send_sealed(msgspec.json.encode(message))
+
+    def still(self) -> None:
+        """Says that this end is at work and the other's patience is not to end."""
+        self._send_sealed(b"")
 
     def hear(self, kind: type[Message]) -> Message:
         """The next message. Raises Refusal if the connection ended or the seal is not the other end's."""
-        self._received += 1
-        (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
-        if length > MESSAGE_LIMIT:
-            raise Refusal(f"what the {self._other} sent was changed on its way")
-        data = self._exactly(length)
-        if not hmac.compare_digest(self._exactly(_SEAL), self._seal(self._other, data, self._received)):
-            raise Refusal(f"what the {self._other} sent was changed on its way")
+        data = self._sealed()
+        while not data:
+            data = self._sealed()
         try:
             return msgspec.json.decode(data, type=kind)
         except msgspec.DecodeError as error:
-            raise Refusal(f"the {self._other} sent what this end does not know: {error}") from None
+            raise Refusal(f"the {self._word} sent what this end does not know: {error}") from None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the other end has said something that has not been heard, or has gone."""
+        return bool(select.select([self._connection], [], [], 0)[0])
 
     def receive_into(self, buffer: memoryview) -> int:
         """Bytes put into ``buffer``, at least one. Raises Refusal if the connection ended."""
         count = self._patiently(self._connection.recv_into, buffer)
         if not count:
-            raise Refusal(f"the connection to the {self._other} ended too soon")
+            raise Refusal(f"the connection to the {self._word} ended too soon")
         return count
+
+    def fill(self, buffer: memoryview) -> None:
+        """As many bytes as ``buffer`` holds. Raises Refusal if the connection ended before."""
+        while buffer:
+            buffer = buffer[self.receive_into(buffer) :]
 
     def send_bytes(self, data: bytes | memoryview) -> None:
         """Sends all of ``data``."""
@@ -113,11 +137,42 @@ class Peer:
         while left:
             left = left[self._patiently(self._connection.send, left) :]
 
+    def send_file(self, descriptor: int, offset: int, count: int) -> int:
+        """Sends up to ``count`` bytes of an open file, from ``offset`` on, past this process; returns how many."""
+
+        def send(_: memoryview) -> int:
+            try:
+                return os.sendfile(self._connection.fileno(), descriptor, offset, count)
+            except BlockingIOError:
+                select.select([], [self._connection], [], _TICK)
+                raise TimeoutError from None
+
+        return self._patiently(send, memoryview(b""))
+
+    def drain(self) -> None:
+        """Lets what the other end has on its way come and go, until it ends the connection or is silent."""
+        buffer = memoryview(bytearray(MESSAGE_LIMIT))
+        with contextlib.suppress(Refusal, Stopping):
+            while True:
+                self.receive_into(buffer)
+
+    def _send_sealed(self, data: bytes) -> None:
+        self._sent += 1
+        self.send_bytes(_LENGTH.pack(len(data)) + data + self._seal(self._role, data, self._sent))
+
+    def _sealed(self) -> bytes:
+        self._received += 1
+        (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
+        if length > MESSAGE_LIMIT:
+            raise Refusal(f"what the {self._word} sent was changed on its way")
+        data = self._exactly(length)
+        if not hmac.compare_digest(self._exactly(_SEAL), self._seal(self._other, data, self._received)):
+            raise Refusal(f"what the {self._word} sent was changed on its way")
+        return data
+
     def _exactly(self, count: int) -> bytes:
         data = bytearray(count)
-        view = memoryview(data)
-        while view:
-            view = view[self.receive_into(view) :]
+        self.fill(memoryview(data))
         return bytes(data)
 
     def _patiently(self, attempt: Callable[[memoryview], int], data: memoryview) -> int:
@@ -129,9 +184,9 @@ class Peer:
                 return attempt(data)
             except TimeoutError:
                 if time.monotonic() > until:
-                    raise Refusal(f"the {self._other} was silent for {self.patience:g} s") from None
+                    raise Refusal(f"the {self._word} was silent for {self.patience:g} s") from None
             except OSError as error:
-                raise Refusal(f"the connection to the {self._other} broke: {error.strerror or error}") from None
+                raise Refusal(f"the connection to the {self._word} broke: {error.strerror or error}") from None
 
     def _seal(self, role: str, data: bytes, number: int) -> bytes:
         return hmac.digest(self._key, role.encode() + struct.pack(">Q", number) + data, "sha256")

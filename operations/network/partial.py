@@ -1,0 +1,173 @@
+"""What a sink has of an artefact that has not all come, and a ledger of how far it is known to be right."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from operations.contract import Artefact, Context, Refusal
+from operations.files import CHUNK, fsync_directory, write_atomic
+from operations.network.passing import BLOCK
+
+OUTPUT = "partial"
+_MARKER = "partial.json"
+
+
+class Marker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the artefact ``partial`` holds: whose part lies beside it, by the whole artefact's digest."""
+
+    sha256: str
+
+
+class Partial:
+    """A part in some job's directory: ``data``, a file or a directory, and its ledger; hidden until it is whole."""
+
+    def __init__(self, context: Context, artefact: Artefact, marker: Path) -> None:
+        self._context = context
+        self._artefact = artefact
+        self._marker = marker
+        self.name = Path(artefact.path).name
+        self.data = marker.with_name(f".{self.name}.part")
+        self._ledger = marker.with_name(f".{self.name}.ledger")
+        self._lines: IO[str] | None = None
+        self._hashers: dict[str, hashlib._Hash] = {}
+        self._lengths: dict[str, int] = {}
+        self._new = 0
+        self._reported = False
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that are here and right."""
+        return sum(self._lengths.values())
+
+    def known(self, path: str) -> tuple[int, hashlib._Hash]:
+        """How much of a file is here and right, and the hasher that has read it."""
+        return self._lengths.get(path, 0), self._hashers.get(path, hashlib.sha256()).copy()
+
+    def verified(self, path: str, length: int, sha256: str) -> None:
+        """Notes that the file is right up to ``length``. What is worth it is told, so that it can be taken up."""
+        if "\n" in path:
+            return  # no line could hold it: after a cut such a file comes once more
+        if self._lines is None:
+            self._lines = self._ledger.open("a")
+        self._lines.write(f"{length} {sha256} {path}\n")
+        self._lines.flush()
+        self._new += length - self._lengths.get(path, 0)
+        self._lengths[path] = length
+        if self._new >= BLOCK:
+            self.tell()
+
+    def tell(self) -> None:
+        """Reports the part, once, as what the next attempt goes on from."""
+        if not self._reported:
+            self._reported = True
+            if not self._marker.exists():
+                write_atomic(self._marker, msgspec.json.encode(Marker(self._artefact.sha256)))
+            self._context.artefact(OUTPUT, self._marker)
+
+    def close(self) -> None:
+        """Lets go of the ledger. A part that nobody can take up goes."""
+        if self._lines:
+            self._lines.close()
+            self._lines = None
+        if not self._reported:
+            self.remove()
+
+    def remove(self) -> None:
+        """Takes away the part and what was known of it."""
+        if self.data.is_dir():
+            shutil.rmtree(self.data, ignore_errors=True)
+        self.data.unlink(missing_ok=True)
+        self._ledger.unlink(missing_ok=True)
+
+    def finish(self, final: Path, *, directory: bool) -> None:
+        """Puts the whole artefact in its place, durably."""
+        if directory:
+            for found in (self.data, *(p for p in self.data.rglob("*") if p.is_dir())):
+                fsync_directory(found)
+        self.data.rename(final)
+        fsync_directory(final.parent)
+        self._reported = False
+
+    def read_again(self, tell: Callable[[int], None]) -> None:
+        """Finds out how much of what the ledger says is still there and right; ``tell`` gets the bytes so far."""
+        done = 0
+        for path, marks in _marks(self._ledger).items():
+            # A path in the ledger was checked when it came; a link put there since leads nowhere else.
+            file = self.data / path if path else self.data
+            hasher, length = hashlib.sha256(), 0
+            if file.is_symlink() or not file.is_file():
+                continue
+            with file.open("rb", buffering=0) as stream:
+                for mark, sha256 in marks:
+                    ahead = hasher.copy()
+                    if not _read(stream, ahead, mark - length) or ahead.hexdigest() != sha256:
+                        break
+                    done += mark - length
+                    hasher, length = ahead, mark
+                    tell(done)
+            self._hashers[path], self._lengths[path] = hasher, length
+
+
+def new(context: Context, artefact: Artefact) -> Partial:
+    """A part that is empty, in this job's own directory."""
+    return Partial(context, artefact, context.output(_MARKER))
+
+
+def taken_up(context: Context, artefact: Artefact) -> Partial:
+    """The newest part that an earlier attempt left of this artefact, read again; else a new one."""
+    for left in reversed(context.resume):
+        if left.name != OUTPUT:
+            continue
+        try:
+            path = context.input(left)
+            found = msgspec.json.decode(path.read_bytes(), type=Marker)
+        except (Refusal, OSError, msgspec.DecodeError) as error:
+            context.log(f"the part of job {left.job} can't be taken up: {error}", "warning")
+            continue
+        if found.sha256 != artefact.sha256:
+            continue
+        part = Partial(context, artefact, path)
+        part.read_again(lambda done: context.progress(done, artefact.size, "bytes"))
+        if part.bytes:
+            context.log(f"{part.bytes} of {artefact.size} bytes are here from job {left.job} and right: going on")
+            part.tell()
+            return part
+        part.remove()
+    return new(context, artefact)
+
+
+def _marks(ledger: Path) -> dict[str, list[tuple[int, str]]]:
+    """(length, digest) by path, in rising order; what is no line, such as a last one that was cut, is left out."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    try:
+        text = ledger.read_text(errors="replace")
+    except OSError:
+        return {}
+    for line in text.split("\n")[:-1]:
+        length, _, rest = line.partition(" ")
+        sha256, _, path = rest.partition(" ")
+        marks = found.setdefault(path, [])
+        if length.isascii() and length.isdigit() and len(sha256) == 64:
+            # A file that began anew after its source had changed begins anew here.
+            while marks and marks[-1][0] >= int(length):
+                marks.pop()
+            marks.append((int(length), sha256))
+    return found
+
+
+def _read(stream: IO[bytes], hasher: hashlib._Hash, count: int) -> bool:
+    """Hashes the next ``count`` bytes; False if they are not there."""
+    buffer = memoryview(bytearray(CHUNK))
+    while count:
+        read = stream.readinto(buffer[: min(CHUNK, count)])  # type: ignore[attr-defined]
+        if not read:
+            return False
+        hasher.update(buffer[:read])
+        count -= read
+    return True

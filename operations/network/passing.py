@@ -1,0 +1,157 @@
+"""What both ends of a transfer say to each other, and what each keeps of what passes: digests, progress, figures.
+
+The bytes of a file go unsealed, in blocks; after each block the source seals the SHA-256 of the file up to there. So
+the sink knows after every block that what it has is right, and goes on from the last of them after a cut.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import ipaddress
+import time
+
+import msgspec
+
+from operations.contract import Context
+from operations.network.interfaces import carrying, interfaces, no_wire
+
+BLOCK = 8 << 20
+"""Bytes between two seals: what a cut costs at most."""
+_TOLD = 0.5
+_LOGGED = 5.0
+_TIMED = 1.0
+
+
+class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Source to sink: what comes, from which machine, and why its end is no wire."""
+
+    directory: bool
+    size: int
+    files: int
+    machine: str
+    no_wire: str = ""
+
+
+class Ready(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Sink to source: go on, unless there is a fault; ``resumes`` if it has a part already."""
+
+    machine: str
+    fault: str = ""
+    no_wire: str = ""
+    resumes: bool = False
+
+
+class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Source to sink: one file, its bytes come next; ``path`` is empty if it is the whole artefact."""
+
+    path: str
+    size: int
+
+
+class Have(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Sink to source, if it resumes: so much of this file is here, with that digest."""
+
+    length: int
+    sha256: str
+
+
+class From(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Source to sink, if it resumes: the bytes come from here on."""
+
+    offset: int
+
+
+class Seal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Source to sink after each block: the file's SHA-256 up to its end."""
+
+    sha256: str
+
+
+class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Either end's digest of all that passed; the sink's comes last, and says what was wrong and how long it took."""
+
+    sha256: str = ""
+    fault: str = ""
+    seconds: float = 0.0
+
+
+class Passing:
+    """What has passed this end so far, told now and then with rate and time left."""
+
+    def __init__(self, context: Context, size: int, files: int) -> None:
+        self._context = context
+        self.expected, self.size, self.files = size, 0, files
+        self.digests: dict[str, str] = {}
+        self.resumed = 0
+        """Bytes that were there before, and did not pass."""
+        self._began = self._told = self._logged = self._timed = time.monotonic()
+        self._at_timed = 0
+
+    def skip(self, size: int) -> None:
+        """Takes note of bytes that an earlier attempt brought."""
+        self.resumed += size
+        self._at_timed += size
+        self.count(size)
+
+    def count(self, size: int) -> None:
+        """Takes note of as many bytes."""
+        self.size += size
+        now = time.monotonic()
+        if now - self._told > _TOLD or self.size == self.expected:
+            self._told = now
+            self._context.progress(self.size, self.expected, "bytes")
+        if now - self._timed > _TIMED:
+            rate = (self.size - self._at_timed) / 1e6 / (now - self._timed)
+            self._context.metric("rate", rate, step=round(now - self._began))
+            self._timed, self._at_timed = now, self.size
+        if now - self._logged > _LOGGED:
+            self._logged = now
+            self._context.log(pace(self.size, self.expected, self.size - self.resumed, now - self._began))
+
+    def digest(self, directory: bool) -> str:
+        """As `operations.files.digest` has it."""
+        if not directory:
+            return next(iter(self.digests.values()))
+        ordered = sorted(self.digests.items(), key=lambda item: item[0].encode())
+        return hashlib.sha256("".join(f"{sha256}  {name}\n" for name, sha256 in ordered).encode()).hexdigest()
+
+
+def pace(done: int, total: int, passed: int, seconds: float) -> str:
+    """How far, how fast and how much longer, in words; ``passed`` bytes took ``seconds``."""
+    text = f"{done / 1e9:.3g} of {total / 1e9:.3g} GB"
+    if passed <= 0 or seconds <= 0:
+        return text
+    rate = passed / seconds
+    return f"{text}, {rate / 1e6:.0f} MB/s, {(total - done) / rate:.0f} s left"
+
+
+def unwired(address: str) -> str:
+    """Why what crosses the interface with this address crosses no wire; empty if it does."""
+    return no_wire(carrying(interfaces(), address), address)
+
+
+def no_figure(address: str, same_machine: bool, *ends: str) -> str:
+    """Why time and rate would say nothing about a network; empty if they do. ``ends`` say why either is no wire."""
+    with contextlib.suppress(ValueError):
+        if ipaddress.ip_address(address).is_loopback:
+            return f"{address} is a loopback address"
+    if same_machine:
+        return "both hosts share one machine"
+    return next(filter(None, ends), "")
+
+
+def report(context: Context, passing: Passing, digest: str, match: bool, seconds: float, why: str) -> None:
+    """Either end's measures; ``why`` is the reason for no figures of the network, empty if there are some."""
+    context.measure("digest", digest or None, reason="" if digest else "not all of it came")
+    context.measure("match", match)
+    context.measure("size", passing.size)
+    context.measure("files", len(passing.digests))
+    context.measure("resumed", passing.resumed)
+    if passing.resumed:
+        why = why or f"an earlier attempt had brought {passing.resumed} bytes"
+    rate = (passing.size - passing.resumed) / 1e6 / max(seconds, 1e-6)
+    for name, value in (("seconds", seconds), ("rate", rate)):
+        context.measure(name, None if why else value, reason=why)
+    context.measure("elapsed", seconds)
+    context.measure("observed", rate)
