@@ -11,7 +11,7 @@ from console.plan import lint_operations, reach
 from console.plan.faults import Finding
 from console.plan.graph import Graph, gates_in
 from console.plan.schedule import zone
-from console.plan.types import Condition, Plan, Site, Task
+from console.plan.types import Condition, Plan, Site, Task, matches
 from operations import registry
 
 
@@ -189,11 +189,6 @@ def _hosts(site: Site) -> Iterator[Finding]:
                 yield Finding(
                     (*place, "contained", at), f'no operation "{pattern}"; expected one, or a group as dataset.*'
                 )
-
-
-def matches(pattern: str, operation: str) -> bool:
-    """Whether ``contained`` names the operation: by its name, or as ``dataset.*``."""
-    return pattern == operation or (pattern.endswith(".*") and operation.startswith(pattern[:-1]))
 
 
 def _not_here(site: Site, plan: Plan) -> Iterator[Finding]:
