@@ -15,6 +15,7 @@ import msgspec
 from console.hosts.link import Connection, Link, NeedsHelp
 from console.text import clean
 from operations import job, wire
+from operations.lines import described
 
 _BACKOFF = (0.05, 0.1, 0.2, 0.4, 1.0)
 _HELP_BACKOFF = (5.0, 10.0, 20.0, 40.0, 60.0)
@@ -156,6 +157,8 @@ class Channel:
             except (OSError, wire.WireError) as error:
                 self._helpless = isinstance(error, NeedsHelp)
                 reason = str(error) or f"the agent did not greet within {_HELLO_SECONDS:.0f} s"
+            except Exception as error:  # a host's bytes may lead a library anywhere: this host is down, no more
+                reason = f"the console failed: {described(error)}"
             finally:
                 reason = await self._disconnect(reason)
             self._failures = _HOPELESS if self._helpless else self._failures + 1

@@ -98,6 +98,7 @@ class Hosts:
                     yield lines
                     if _is_last(lines):
                         return
+                    await asyncio.sleep(0)  # a long history is nothing to hold everybody else up for
                 elif over:
                     return
                 else:

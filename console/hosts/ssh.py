@@ -30,8 +30,6 @@ KEEPALIVE_SECONDS, KEEPALIVE_COUNT = 1.0, 3
 """A link over which nothing comes is given up after as many unanswered questions."""
 _LEAVE_SECONDS = 2.0
 _CIPHERS = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"  # 1.6 to 1.8 times as fast as what comes first otherwise
-_WINDOW = 4 << 20
-_PACKET = 1 << 18
 _SAID_CHUNK = 4_096
 _MOST_JUMPS = 8
 
@@ -101,6 +99,7 @@ class SshHost:
         if not self._host.known_hosts:
             raise ValueError("the site's file names no `known_hosts`")
         options: dict[str, Any] = {
+            "config": (),  # the operator's own
             "host": hop.address,
             "known_hosts": ssh.read_known_hosts(str(self._known_hosts)),
             "agent_forwarding": False,
@@ -200,8 +199,6 @@ class _Shared:
             shlex.join(place.arguments()),
             encoding=None,
             request_pty=False,
-            window=_WINDOW,
-            max_pktsize=_PACKET,
         )
         return _Remote(_Reader(reader), _Writer(writer), errors, place, self)
 

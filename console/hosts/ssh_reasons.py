@@ -51,6 +51,8 @@ class Asked:
 
 def before(error: Exception, asked: Asked) -> OSError:
     """A fault of the operator's own files, found before anything was sent."""
+    import asyncssh
+
     if isinstance(error, FileNotFoundError):
         if Path(str(error.filename)) == asked.known_hosts:
             return OSError(
@@ -60,9 +62,11 @@ def before(error: Exception, asked: Asked) -> OSError:
         return OSError(
             f"the key file {error.filename} does not exist: correct `identity` in the site's file, or make it"
         )
+    if isinstance(error, asyncssh.ConfigParseError):
+        return OSError(clean(f"the SSH configuration can't be read: {error}"))
     if isinstance(error, OSError):
         return OSError(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-    return OSError(clean(f"{asked}: a file of keys, of known hosts, or ~/.ssh/config can't be read: {error}"))
+    return OSError(clean(f"{asked}: a file of keys or of known hosts can't be read: {error}"))
 
 
 def refused(error: Exception, asked: Asked, seconds: float) -> OSError:
@@ -76,7 +80,7 @@ def refused(error: Exception, asked: Asked, seconds: float) -> OSError:
             return _denied(asked)
         case TimeoutError() if error.errno is None:
             return OSError(f"no answer from {asked} within {seconds:.0f} s: it is off, hangs, or is behind a firewall")
-        case socket.gaierror():
+        case socket.gaierror() | UnicodeError():
             return OSError(f"the name {asked.address} is not found: correct `address`, or add it to /etc/hosts")
         case ConnectionRefusedError():
             return OSError(f"{asked} refuses connections: start sshd there, or correct `port` in the site's file")

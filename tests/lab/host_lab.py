@@ -43,7 +43,7 @@ from pathlib import Path
 import psutil
 
 NAMES = ("alpha", "beta", "air")
-TOOLS = ("ip", "tc", "sshd", "ssh", "ssh-keygen", "sysctl")
+TOOLS = ("ip", "tc", "sshd", "ssh", "ssh-keygen", "unshare")
 PASSED = ("PYTHONPATH", "GLADIATOR_OPERATIONS")
 _LOCKS = Path("/run/gladiator-lab")
 _NETNS = Path("/etc/netns")
@@ -62,7 +62,7 @@ UsePAM no
 UseDNS no
 PrintMotd no
 PrintLastLog no
-AllowAgentForwarding no
+AllowAgentForwarding yes
 Subsystem sftp internal-sftp
 SetEnv {environment}
 {extra}
@@ -375,7 +375,7 @@ def _demand() -> None:
     os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
     if missing:
-        raise Unavailable(f"the lab needs {', '.join(missing)} (Debian: openssh-server iproute2 procps)")
+        raise Unavailable(f"the lab needs {', '.join(missing)} (Debian: openssh-server iproute2)")
     if subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode:
         raise Unavailable("root may not make network namespaces here")
 
