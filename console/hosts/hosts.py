@@ -116,12 +116,14 @@ class Hosts:
         """How things stand with the host's agent, and what is wrong with the one in its container, if it is used."""
         state = self._host(host).channel.state
         inner = self._hosts.get((host, True))
-        if inner is None or (inside := inner.channel.state).state == "up":
+        if inner is None:
             return state
+        inside = inner.channel.state
         if state.state == "unused":
             return inside
-        wrong = f"container: {inside.reason}" if inside.reason and not state.reason else state.reason
-        return HostState(state.state, state.since, wrong)
+        if state.state == "up" and inside.reason:
+            return HostState("up", state.since, f"container: {inside.reason}")
+        return state
 
     async def close(self) -> None:
         """Ends all agents. The jobs go on."""

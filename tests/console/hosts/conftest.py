@@ -71,12 +71,17 @@ def script(tmp_path):
 
 
 @pytest.fixture
-def far(lab, script, tmp_path, monkeypatch):
+def agent(script):
+    """An interpreter whose agents know the operations of `hostile_operations`."""
+    return script("python", AGENT)
+
+
+@pytest.fixture
+def far(lab, agent, tmp_path, monkeypatch):
     """Makes a site's host of a lab's host, and what is said otherwise. The operator has no configuration of his own."""
     (tmp_path / "home" / ".ssh").mkdir(parents=True)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
-    agent = script("python", AGENT)
 
     def make(name: str = "alpha", **changed) -> Host:
         there = lab.host[name]
@@ -98,7 +103,7 @@ async def over_ssh(tmp_path):
     """Makes the hosts of a site that has them by name; no task may be left once they are closed."""
     made = []
 
-    def make(operation: str = "", **table: Host) -> Hosts:
+    def make(operation="", **table: Host) -> Hosts:
         site = Site(schema=1, id="s", title="t", host=table)
         made.append(Hosts(site, tmp_path / "workspace", operation=lambda _job: operation))
         return made[-1]

@@ -110,6 +110,19 @@ async def test_a_console_that_comes_back_asks_from_what_it_has(site, count, unti
     assert path.read_bytes() == (tmp_path / "far/jobs/j1/events.jsonl").read_bytes()
 
 
+async def test_a_link_that_fails_in_a_way_nobody_thought_of_is_down_and_tried_again(site, until):
+    hosts, far = site
+
+    async def fail():
+        raise ZeroDivisionError("division\nby zero")
+
+    far.open = fail
+    with pytest.raises(HostUnreachable, match=r"^the console failed: ZeroDivisionError: division by zero$"):
+        await hosts.probe("FAR", "j1")
+    del far.open
+    await until(lambda: hosts.state("FAR").state == "up")
+
+
 async def test_two_follow_one_job(site, count):
     hosts, _ = site
     await hosts.launch("FAR", count(steps=50, pause=0.01))

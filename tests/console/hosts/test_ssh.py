@@ -98,6 +98,7 @@ def resolved_here(name, port, family=0, type=0, proto=0, flags=0):
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_a_link_that_can_not_be_opened(lab, far, over_ssh, tmp_path, monkeypatch, fault, until):
     monkeypatch.setattr(ssh, "CONNECT_SECONDS", 1.0 if fault == "hanging" else 10.0)
+    monkeypatch.setattr(channel, "_HOPELESS", 1)
     monkeypatch.setattr(socket, "getaddrinfo", resolved_here)
     change, reason = FAULTS[fault]
     if callable(change):
@@ -148,6 +149,7 @@ AGENTS = {
 
 @pytest.mark.parametrize("fault", AGENTS)
 async def test_an_agent_that_is_none(far, over_ssh, script, monkeypatch, fault):
+    monkeypatch.setattr(channel, "_HOPELESS", 1)
     monkeypatch.setattr(channel, "_HELLO_SECONDS", 1.0 if fault == "hanging" else 30.0)
     text, reason = AGENTS[fault]
     python = script("agent", text) if fault != "no python" else "/none/absent"
