@@ -129,6 +129,7 @@ class Hosts:
         """Ends all agents. The jobs go on."""
         await asyncio.gather(*(found.close() for found in self._hosts.values()))
         self._hosts.clear()
+        self._ssh.clear()
 
     def _is_contained(self, host: str, job_id: str) -> bool:
         found = self._site.host[host]

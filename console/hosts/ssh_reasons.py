@@ -92,6 +92,8 @@ def refused(error: Exception, asked: Asked, seconds: float) -> OSError:
             return OSError(clean(f"the jump host reaches no {asked}: {error.reason}"))
         case asyncssh.ConnectionLost() | ConnectionError():
             return OSError(f"{asked} ended the connection before it was up: it may have too many, see its sshd's log")
+        case asyncssh.DisconnectError() if "authentication failures" in error.reason:
+            return NeedsHelp(f"{asked} was offered too many keys for {asked.user}: set `identity` in the site's file")
         case asyncssh.Error():
             return OSError(clean(f"{asked} and this console can't agree on a connection: {error.reason}"))
     return OSError(clean(f"{asked}: {error}"))

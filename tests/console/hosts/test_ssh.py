@@ -20,9 +20,9 @@ from operations.wire import MAGIC
 RESOLVE = socket.getaddrinfo
 
 
-def other_key(lab, tmp_path):
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "other")], check=True)
-    return tmp_path / "other"
+def other_key(lab, tmp_path, name="other"):
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / name)], check=True)
+    return tmp_path / name
 
 
 def unknown(lab, tmp_path):
@@ -34,6 +34,19 @@ def changed(lab, tmp_path):
     key = other_key(lab, tmp_path).with_suffix(".pub").read_text()
     (tmp_path / "known").write_text(f"{lab.host['alpha'].address} {key}")
     return {"known_hosts": str(tmp_path / "known")}
+
+
+def other_kind(lab, tmp_path):
+    subprocess.run(["ssh-keygen", "-q", "-t", "ecdsa", "-N", "", "-f", str(tmp_path / "ecdsa")], check=True)
+    (tmp_path / "known").write_text(f"{lab.host['alpha'].address} {(tmp_path / 'ecdsa.pub').read_text()}")
+    return {"known_hosts": str(tmp_path / "known")}
+
+
+def many_keys(lab, tmp_path):
+    """Of a configuration with more keys than a server looks at, the right one last."""
+    names = [str(other_key(lab, tmp_path, f"other{at}")) for at in range(7)] + [str(lab.host["alpha"].identity)]
+    (tmp_path / "home/.ssh/config").write_text("Host *\n" + "".join(f"  IdentityFile {name}\n" for name in names))
+    return {"identity": ""}
 
 
 def garbled(lab, tmp_path):
@@ -68,6 +81,8 @@ FAULTS = {
         r"the host key of 10\S+ is unknown: it shows ssh-ed25519 SHA256:\S+; compare .*add the key",
     ),
     "changed key": (changed, r"THE HOST KEY OF 10\S+ HAS CHANGED: it shows ssh-ed25519 SHA256:.*Somebody may be in"),
+    "key of another kind": (other_kind, r"THE HOST KEY OF 10\S+ HAS CHANGED: it shows ssh-ed25519 SHA256:"),
+    "many keys": (many_keys, r"10\S+ was offered too many keys for root: set `identity` in the site's file"),
     "wrong user": (
         {"user": "nobody"},
         r"permission denied for nobody at 10\S+ with .*/id: correct `user` or `identity`",
@@ -110,8 +125,7 @@ async def test_a_link_that_can_not_be_opened(lab, far, over_ssh, tmp_path, monke
         await hosts.probe("A", "j1")
     assert hosts.state("A").state in ("down", "connecting")
     assert "\n" not in hosts.state("A").reason
-    if fault == "bad configuration":
-        (tmp_path / "home/.ssh/config").unlink()
+    (tmp_path / "home/.ssh/config").unlink(missing_ok=True)
     lab.heal()
     healthy = over_ssh(A=far())
     assert await healthy.probe("A", "j1") == "absent"
