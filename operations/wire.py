@@ -208,10 +208,10 @@ class Parser:
         if len(self._buffer) < 4 + size:
             return None
         start = _LENGTHS.size
+        with memoryview(self._buffer) as view:  # each piece is copied once
+            head, body = bytes(view[start : start + header]), bytes(view[start + header : 4 + size])
+        del self._buffer[: 4 + size]
         try:
-            message = _decoder.decode(bytes(self._buffer[start : start + header]))
+            return Frame(_decoder.decode(head), body)
         except msgspec.DecodeError as error:
             raise WireError(f"a frame that is no message: {error}") from None
-        frame = Frame(message, bytes(self._buffer[start + header : 4 + size]))
-        del self._buffer[: 4 + size]
-        return frame
