@@ -75,7 +75,7 @@ class Said:
 
 
 class LocalLink:
-    """An agent on this machine, as a process of its own session, ended with its standard input."""
+    """An agent on this machine or in a container of it: a process of its own session that ends with its input."""
 
     def __init__(self, root: Path | str, python: str = "", container: str = "", docker: str = "docker") -> None:
         self._place = Place(str(root), python or sys.executable, container, docker)
