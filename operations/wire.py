@@ -22,6 +22,8 @@ FRAME_LIMIT = 1 << 20
 """Bytes of a frame, its first length not counted."""
 RUBBISH_LIMIT = 65_536
 """Bytes that may come before MAGIC."""
+NOISE = 256
+"""Bytes of it that are kept, to be shown."""
 BODY = 65_536
 """Bytes of a job's events in one `Data` frame at most."""
 
@@ -166,6 +168,12 @@ class Parser:
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._skipped: int | None = 0  # bytes of rubbish so far; None once MAGIC was seen
+        self._noise = b""
+
+    @property
+    def noise(self) -> bytes:
+        """How what came so far begins, if it is not MAGIC."""
+        return self._noise if self._skipped is None else (self._noise + self._buffer)[:NOISE]
 
     def feed(self, data: bytes) -> list[Frame]:
         """The frames that ``data`` completes. Raises WireError at what is none; the parser is of no use then."""
@@ -182,6 +190,7 @@ class Parser:
         assert self._skipped is not None
         gone = at if at >= 0 else max(0, len(self._buffer) - len(MAGIC) + 1)
         self._skipped += gone
+        self._noise += bytes(self._buffer[: min(gone, NOISE - len(self._noise))])
         if self._skipped > RUBBISH_LIMIT:
             raise WireError(f"no agent answered in the first {RUBBISH_LIMIT} bytes")
         del self._buffer[: gone + (len(MAGIC) if at >= 0 else 0)]
@@ -199,10 +208,10 @@ class Parser:
         if len(self._buffer) < 4 + size:
             return None
         start = _LENGTHS.size
+        with memoryview(self._buffer) as view:  # each piece is copied once
+            head, body = bytes(view[start : start + header]), bytes(view[start + header : 4 + size])
+        del self._buffer[: 4 + size]
         try:
-            message = _decoder.decode(bytes(self._buffer[start : start + header]))
+            return Frame(_decoder.decode(head), body)
         except msgspec.DecodeError as error:
             raise WireError(f"a frame that is no message: {error}") from None
-        frame = Frame(message, bytes(self._buffer[start + header : 4 + size]))
-        del self._buffer[: 4 + size]
-        return frame

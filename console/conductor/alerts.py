@@ -16,7 +16,7 @@ from console.conductor.view import AlertView
 from console.journal.entries import AlertCleared, AlertRaised
 from console.journal.fold import Alert, State
 from console.plan import limits
-from console.plan.types import Limit
+from console.plan.types import Limit, matches
 
 GAP = 15.0
 """Seconds between two readings after which what was before says nothing of what was between."""
@@ -50,7 +50,7 @@ def watched(scene: Scene) -> list[Watched]:
         why_not = limits.why_aside(scene.not_here, id)
         for host, hosts in limits.watched(limit, scene.site).items():
             here = [operation for at, operation in running if at in hosts]
-            idle = limit.running and not any(limits.matches(p, o) for p in limit.running for o in here)
+            idle = limit.running and not any(matches(p, o) for p in limit.running for o in here)
             found.append(Watched(id, limit, host, why_not or (f"no {limit.running[0]} runs there" if idle else "")))
     return found
 

@@ -40,7 +40,7 @@ def audit_workspace(path: Path) -> Audit:
         if digest != asked:
             faults.append(f"{path / what} was changed since the workspace was made")
     faults += _compiled(path / "adopted" / state.plan_digest[:16] / COMPILED, plan, state.compiled)
-    hosts = Hosts(site, path)
+    hosts = Hosts(site, path, operation=lambda job: state.jobs[job].started.operation)
     roots = {name: hosts.root(name) for name in site.host}
     events = {id: hosts.events_file(job.started.host, id) for id, job in state.jobs.items()}
     checked = audit(path / JOURNAL, path / "decisions", roots, events)

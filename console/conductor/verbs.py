@@ -43,7 +43,10 @@ class Conductor:
         """The site's hosts; none is asked before it is needed."""
         from console.hosts.hosts import Hosts
 
-        return Hosts(self.workspace.site, self.workspace.path)
+        def operation(job: str) -> str:
+            return self.workspace.journal.state.jobs[job].started.operation
+
+        return Hosts(self.workspace.site, self.workspace.path, operation=operation)
 
     @functools.cached_property
     def runs(self) -> Runs:

@@ -12,10 +12,14 @@ from typing import Literal
 
 import msgspec
 
-from console.hosts.link import Connection, Link
+from console.hosts.link import Connection, Link, NeedsHelp
+from console.text import clean
 from operations import job, wire
+from operations.lines import described
 
 _BACKOFF = (0.05, 0.1, 0.2, 0.4, 1.0)
+_HELP_BACKOFF = (5.0, 10.0, 20.0, 40.0, 60.0)
+"""Where somebody must help first: hosts bar whoever fails to log in time and again. A request is tried at once."""
 _HELLO_SECONDS = 30.0
 _HOPELESS = 3  # failed attempts in a row after which a request does not wait for the next one
 _STEADY = 2.0  # seconds that a connection must have held for the next one to be tried without delay
@@ -61,6 +65,9 @@ class Channel:
         self._waiting: dict[int, asyncio.Future[wire.Message]] = {}
         self._connection: Connection | None = None
         self._changed = asyncio.Event()
+        self._wanted = asyncio.Event()
+        self._helpless = False
+        self._tried = 0.0
         self._task: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[str] | None = None
         self._failures = 0
@@ -100,6 +107,9 @@ class Channel:
 
     async def _connected(self) -> Connection:
         """Waits until the agent is there. Raises HostUnreachable once several attempts in a row have failed."""
+        if self._helpless and time.monotonic() - self._tried > _STEADY:  # perhaps no more: an attempt tells
+            self._failures = 0
+            self._wanted.set()
         while self._connection is None or self.state.state != "up":
             if self._failures >= _HOPELESS:
                 raise HostUnreachable(self.state.reason)
@@ -128,14 +138,16 @@ class Channel:
         finally:
             self._waiting.pop(number, None)
         if isinstance(found, wire.Failed):
-            raise HostRefused(found.reason)
+            raise HostRefused(clean(found.reason))
         return found
 
     async def _keep_connected(self) -> None:
-        short = 0  # connections in a row that did not hold
+        short = helpless = 0  # connections in a row that did not hold, and of them those that need help
         while True:
             self._turn("connecting", self.state.reason)
             reason = ""
+            self._helpless = False
+            self._wanted.clear()
             try:
                 self._connection = await self._link.open()
                 await self._serve(self._connection)
@@ -143,14 +155,21 @@ class Channel:
             except ConnectionError:
                 reason = "the agent ended"
             except (OSError, wire.WireError) as error:
+                self._helpless = isinstance(error, NeedsHelp)
                 reason = str(error) or f"the agent did not greet within {_HELLO_SECONDS:.0f} s"
+            except Exception as error:  # a host's bytes may lead a library anywhere: this host is down, no more
+                reason = f"the console failed: {described(error)}"
             finally:
                 reason = await self._disconnect(reason)
-            self._failures += 1
+            self._failures = _HOPELESS if self._helpless else self._failures + 1
+            helpless = helpless + 1 if self._helpless else 0
             steady = self.state.state == "up" and time.time() - self.state.since > _STEADY
             short = 0 if steady else short + 1
             self._turn("down", reason)
-            await asyncio.sleep(_BACKOFF[min(short, len(_BACKOFF) - 1)])
+            delays, count = (_HELP_BACKOFF, helpless - 1) if helpless else (_BACKOFF, short)
+            self._tried = time.monotonic()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wanted.wait(), delays[min(count, len(delays) - 1)])
 
     async def _serve(self, connection: Connection) -> None:
         """Until the agent ends. Raises OSError, WireError, or TimeoutError if it does not greet."""
@@ -163,6 +182,8 @@ class Channel:
             while not frames:
                 data = await connection.reader.read(_CHUNK)
                 if not data:
+                    if parser.noise:
+                        raise wire.WireError(f"no agent answered, but: {_first_line(parser.noise)}")
                     return
                 frames = parser.feed(data)
         self._greet(frames.pop(0).message)
@@ -186,7 +207,7 @@ class Channel:
             raise wire.WireError("the agent did not begin with hello")
         if message.protocol != wire.PROTOCOL:
             raise wire.WireError(f"the agent speaks protocol {message.protocol}, this console {wire.PROTOCOL}")
-        self.versions = message.versions
+        self.versions = {clean(name): clean(version) for name, version in message.versions.items()}
         self._failures = 0
         self._turn("up")
 
@@ -218,5 +239,9 @@ class Channel:
         away = {"connecting", "down"}
         # While the attempts go on and fail, since tells when the host was lost, not when it was last tried.
         since = self.state.since if self.state.reason and {self.state.state, state} <= away else time.time()
-        self.state = HostState(state, since, reason)
+        self.state = HostState(state, since, clean(reason))
         self._changed.set()
+
+
+def _first_line(noise: bytes) -> str:
+    return next((line for line in noise.decode("utf-8", "replace").splitlines() if line.strip()), "empty lines")

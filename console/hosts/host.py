@@ -10,6 +10,7 @@ from console.hosts.channel import Channel, HostRefused, HostUnreachable
 from console.hosts.link import Link
 from console.hosts.mirror import Gap, Mirror
 from console.hosts.telemetry import Telemetry
+from console.text import clean
 from operations import wire
 
 CHUNK = 262_144
@@ -98,12 +99,12 @@ class OneHost:
                 self.telemetry.add(reading)
             case wire.Data(job=name, offset=offset):
                 source = self._sources.get(name)
-                if source is not None:
+                if source is not None and not source.ended:
                     self._mirror(source, offset, frame.body)
             case wire.Ended(job=name, fault=fault):
                 source = self._sources.get(name)
                 if source is not None:
-                    source.end(fault)
+                    source.end(clean(fault))
 
     def _mirror(self, source: FarSource, offset: int, body: bytes) -> None:
         try:
@@ -115,6 +116,7 @@ class OneHost:
             return
         except (OSError, ValueError) as error:
             source.end(f"the events of job {source.job} can't be mirrored: {error}")
+            self._soon(self._ask(wire.Unfollow(id=0, job=source.job)))  # the rest may be long
             return
         source.grown.set()
 

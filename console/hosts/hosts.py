@@ -15,7 +15,9 @@ import msgspec
 
 from console.hosts.channel import HostRefused, HostState, HostUnreachable
 from console.hosts.host import CHUNK, FarSource, OneHost
-from console.hosts.link import Link, LocalLink, NoLink
+from console.hosts.link import Link, LocalLink
+from console.hosts.place import Place
+from console.hosts.ssh import SshHost
 from console.plan.types import Host, Site
 from operations import events, job, wire
 from operations.host.readings import Reading
@@ -28,38 +30,52 @@ _LAUNCH_PATIENCE = job.LAUNCH_SECONDS + 15
 
 
 class Hosts:
-    """All hosts of a site. Belongs to one running event loop; a name that the site has not is a KeyError."""
+    """All hosts of a site. Belongs to one running event loop; a name that the site has not is a KeyError.
 
-    def __init__(self, site: Site, workspace: Path, *, link: Callable[[Host, Path], Link] | None = None) -> None:
+    A host with a container has a second agent in there: it sees to the jobs of contained operations, whose files are
+    under the host's root too. ``operation`` tells which operation a job is of that was not launched from here.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        workspace: Path,
+        *,
+        link: Callable[[Host, Path], Link] | None = None,
+        operation: Callable[[str], str] = lambda _job: "",
+    ) -> None:
         self._site = site
         self._workspace = workspace.resolve()
-        self._link = link or _link
-        self._hosts: dict[str, OneHost] = {}
+        self._given_link = link
+        self._operation = operation
+        self._hosts: dict[tuple[str, bool], OneHost] = {}
+        self._ssh: dict[str, SshHost] = {}
 
-    def root(self, host: str) -> Path:
-        """The root of a local host on this machine."""
-        return self._workspace / self._site.host[host].root
+    def root(self, host: str) -> Path | None:
+        """The root of a local host on this machine; None for one beyond it."""
+        found = self._site.host[host]
+        return self._workspace / found.root if found.link == "local" else None
 
     async def launch(self, host: str, job_file: job.JobFile, secrets: dict[str, str] | None = None) -> None:
         """Starts a job; a second time it changes nothing. Raises HostUnreachable, or HostRefused with the reason."""
-        await self._host(host).channel.ask(
-            wire.Launch(id=0, job=job_file, secrets=secrets or {}), patience=_LAUNCH_PATIENCE
-        )
+        agent = self._host(host, self._site.host[host].contains(job_file.operation))
+        await agent.channel.ask(wire.Launch(id=0, job=job_file, secrets=secrets or {}), patience=_LAUNCH_PATIENCE)
 
     async def probe(self, host: str, job_id: str) -> job.JobState:
         """What the host says of a job. Raises HostUnreachable."""
-        answer = await self._host(host).channel.ask(wire.Probe(id=0, job=job_id))
+        answer = await self._host_of(host, job_id).channel.ask(wire.Probe(id=0, job=job_id))
         assert isinstance(answer, wire.State)
         return answer.state
 
     async def stop(self, host: str, job_id: str) -> None:
         """Asks a job to checkpoint and end. Raises HostUnreachable, or HostRefused if it is not there."""
-        await self._host(host).channel.ask(wire.Stop(id=0, job=job_id))
+        await self._host_of(host, job_id).channel.ask(wire.Stop(id=0, job=job_id))
 
     def events_file(self, host: str, job_id: str) -> Path:
         """Where a job's events are read on this machine; the file may not be there yet."""
-        if self._is_local(host):
-            return job.directory_of(self.root(host), job_id) / job.EVENTS
+        root = self.root(host)
+        if root is not None and not self._is_contained(host, job_id):
+            return job.directory_of(root, job_id) / job.EVENTS
         return self._workspace / "mirror" / host / job.directory_of(self._workspace, job_id).name / job.EVENTS
 
     async def follow(self, host: str, job_id: str, offset: int = 0) -> AsyncIterator[bytes]:
@@ -69,10 +85,10 @@ class Hosts:
         a host does not answer it waits. Raises HostUnreachable if they can't be copied to this machine.
         """
         path = self.events_file(host, job_id)
-        if self._is_local(host):
+        if self.root(host) is not None and not self._is_contained(host, job_id):
             source: _LocalSource | FarSource = _LocalSource(path.parent)
         else:
-            source = self._host(host).source(job_id, path)
+            source = self._host_of(host, job_id).source(job_id, path)
         try:
             while True:
                 over = source.over()
@@ -82,6 +98,7 @@ class Hosts:
                     yield lines
                     if _is_last(lines):
                         return
+                    await asyncio.sleep(0)  # a long history is nothing to hold everybody else up for
                 elif over:
                     return
                 else:
@@ -96,28 +113,46 @@ class Hosts:
         return found.telemetry.readings
 
     def state(self, host: str) -> HostState:
-        """How things stand with the host's agent."""
-        return self._host(host).channel.state
+        """How things stand with the host's agent, and what is wrong with the one in its container, if it is used."""
+        state = self._host(host).channel.state
+        inner = self._hosts.get((host, True))
+        if inner is None:
+            return state
+        inside = inner.channel.state
+        if state.state == "unused":
+            return inside
+        if state.state == "up" and inside.reason:
+            return HostState("up", state.since, f"container: {inside.reason}")
+        return state
 
     async def close(self) -> None:
         """Ends all agents. The jobs go on."""
         await asyncio.gather(*(found.close() for found in self._hosts.values()))
         self._hosts.clear()
+        self._ssh.clear()
 
-    def _is_local(self, host: str) -> bool:
-        return self._site.host[host].link == "local"
+    def _is_contained(self, host: str, job_id: str) -> bool:
+        found = self._site.host[host]
+        return bool(found.contained) and found.contains(self._operation(job_id))
 
-    def _host(self, name: str) -> OneHost:
-        if name not in self._hosts:
-            host = self._site.host[name]
-            self._hosts[name] = OneHost(self._link(host, self._workspace))
-        return self._hosts[name]
+    def _host_of(self, host: str, job_id: str) -> OneHost:
+        return self._host(host, self._is_contained(host, job_id))
 
+    def _host(self, name: str, contained: bool = False) -> OneHost:
+        if (name, contained) not in self._hosts:
+            self._hosts[name, contained] = OneHost(self._link(name, contained))
+        return self._hosts[name, contained]
 
-def _link(host: Host, workspace: Path) -> Link:
-    if host.link != "local":
-        return NoLink("only hosts of this machine can be reached")
-    return LocalLink(workspace / host.root, host.python)
+    def _link(self, name: str, contained: bool) -> Link:
+        host = self._site.host[name]
+        if self._given_link is not None:
+            return self._given_link(host, self._workspace)
+        inside = (host.container_root, host.container_python, host.container, host.docker)
+        if host.link == "local":
+            return LocalLink(*inside) if contained else LocalLink(self._workspace / host.root, host.python)
+        if name not in self._ssh:
+            self._ssh[name] = SshHost(host)
+        return self._ssh[name].link(Place(*inside) if contained else Place(host.root, host.python or "python3"))
 
 
 class _LocalSource:

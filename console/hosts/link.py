@@ -9,56 +9,92 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-_SAID_LIMIT = 4_096
+from console.hosts.place import Place
+from console.text import clean
+
 _LEAVE_SECONDS = 2.0
+_SAID_LIMIT = 4_096
+
+
+class Reader(Protocol):
+    """What an agent says."""
+
+    async def read(self, limit: int, /) -> bytes:
+        """Some bytes, at most ``limit``; none at the end. Raises OSError."""
+
+
+class Writer(Protocol):
+    """What an agent is told."""
+
+    def write(self, data: bytes, /) -> None:
+        """Takes bytes. Raises OSError."""
+
+    async def drain(self) -> None:
+        """Until there is room for more. Raises OSError."""
 
 
 class Connection(Protocol):
     """An agent that was started and can be spoken to."""
 
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
+    @property
+    def reader(self) -> Reader: ...
+
+    @property
+    def writer(self) -> Writer: ...
 
     async def close(self) -> str:
-        """Ends the agent, never its jobs, and returns the last line that it printed as an error."""
+        """Ends the agent, never its jobs, and returns what it or its host said was wrong, in one clean line."""
 
 
 class Link(Protocol):
     """One way to a host."""
 
     async def open(self) -> Connection:
-        """Starts an agent. Raises OSError if that can't be done."""
+        """Starts an agent. Raises OSError if that can't be done, NeedsHelp if it can't before somebody helps."""
+
+
+class NeedsHelp(OSError):
+    """The link can't be opened before somebody changes something: to try at once again only troubles the host."""
+
+
+class Said:
+    """The last lines that somebody printed as errors, as few as ``_SAID_LIMIT`` bytes hold."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+
+    def add(self, data: bytes) -> None:
+        """Takes what was printed."""
+        self._bytes += data
+        del self._bytes[:-_SAID_LIMIT]
+
+    def lines(self) -> list[str]:
+        """The lines, cleaned, without empty ones."""
+        text = self._bytes.decode("utf-8", "replace")
+        return [line for line in (clean(line).strip() for line in text.split("\n")) if line]
 
 
 class LocalLink:
-    """An agent on this machine, as a process of its own session, ended with its standard input."""
+    """An agent on this machine or in a container of it: a process of its own session that ends with its input."""
 
-    def __init__(self, root: Path, python: str = "") -> None:
-        self._arguments = (python or sys.executable, "-P", "-m", "operations", "agent", str(root))
+    def __init__(self, root: Path | str, python: str = "", container: str = "", docker: str = "docker") -> None:
+        self._place = Place(str(root), python or sys.executable, container, docker)
 
     async def open(self) -> Connection:
         """Starts the agent. Raises OSError if the interpreter can't be run."""
-        process = await asyncio.create_subprocess_exec(
-            *self._arguments,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._place.arguments(),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,
+            )
+        except FileNotFoundError as error:
+            raise OSError(f"{self._place.explain(127, [])} ({error.strerror})") from None
         assert process.stdin is not None
         assert process.stdout is not None
-        return _Local(process.stdout, process.stdin, process)
-
-
-class NoLink:
-    """A host that can't be reached, and why."""
-
-    def __init__(self, reason: str) -> None:
-        self._reason = reason
-
-    async def open(self) -> Connection:
-        """Raises OSError."""
-        raise OSError(self._reason)
+        return _Local(process.stdout, process.stdin, process, self._place)
 
 
 @dataclass
@@ -66,7 +102,8 @@ class _Local:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     _process: asyncio.subprocess.Process
-    _said: bytearray = field(default_factory=bytearray)
+    _place: Place
+    _said: Said = field(default_factory=Said)
 
     def __post_init__(self) -> None:
         self._listening = asyncio.create_task(self._listen())
@@ -80,11 +117,9 @@ class _Local:
                 self._process.kill()
             await self._process.wait()
         await self._listening
-        lines = self._said.decode("utf-8", "replace").strip().splitlines()
-        return lines[-1] if lines else ""
+        return self._place.explain(self._process.returncode, self._said.lines())
 
     async def _listen(self) -> None:
         assert self._process.stderr is not None
         while data := await self._process.stderr.read(_SAID_LIMIT):
-            self._said += data
-            del self._said[:-_SAID_LIMIT]
+            self._said.add(data)

@@ -30,12 +30,14 @@ class Mirror:
         if offset != self.size + len(self._rest):
             self._rest.clear()
             raise Gap(f"bytes at {offset}, expected {self.size + len(self._rest)}")
-        self._rest += data
-        end = self._rest.rfind(b"\n") + 1
+        end = data.rfind(b"\n") + 1
         if end:
-            os.pwrite(self._descriptor, self._rest[:end], self.size)
-            self.size += end
-            del self._rest[:end]
+            with memoryview(data) as view:
+                self._put(self._rest, self.size)
+                self._put(view[:end], self.size + len(self._rest))
+            self.size += len(self._rest) + end
+            self._rest.clear()
+        self._rest += data[end:]
         if len(self._rest) > LINE_LIMIT:
             self._rest.clear()
             raise ValueError(f"the host sent a line of more than {LINE_LIMIT} bytes")
@@ -48,6 +50,11 @@ class Mirror:
     def close(self) -> None:
         """Lets go of the file."""
         os.close(self._descriptor)
+
+    def _put(self, data: bytearray | memoryview, offset: int) -> None:
+        done = 0
+        while done < len(data):  # a write is cut short by a full disk, and the next one says so
+            done += os.pwrite(self._descriptor, data[done:] if done else data, offset + done)
 
     def _whole(self) -> int:
         end = os.fstat(self._descriptor).st_size

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from console.plan.faults import Finding
-from console.plan.types import Limit, Plan, Site
+from console.plan.types import Limit, Plan, Site, matches
 from operations import registry
 
 _ASIDE = "limit."
@@ -39,11 +39,6 @@ def watched(limit: Limit, site: Site) -> dict[str, list[str]]:
         if not limit.host or id in limit.host:
             found.setdefault(twins.get(id, id), []).append(id)
     return {hosts[0]: hosts for hosts in found.values()}
-
-
-def matches(pattern: str, operation: str) -> bool:
-    """Whether a pattern names the operation: by its name, or as ``dataset.*``."""
-    return pattern == operation or (pattern.endswith(".*") and operation.startswith(pattern[:-1]))
 
 
 def in_plan(plan: Plan) -> Iterator[Finding]:

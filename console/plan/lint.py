@@ -5,14 +5,17 @@ Faults keep a plan from loading; notes only deserve a look.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from console.plan import limits, lint_operations, reach
 from console.plan.faults import Finding
 from console.plan.graph import Graph, gates_in
 from console.plan.schedule import zone
-from console.plan.types import Condition, Plan, Site, Task, within
+from console.plan.types import Condition, Host, Plan, Site, Task, matches, within
 from operations import registry
+
+_CONTAINER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # as Docker has them; none is taken for an option
 
 
 def lint_plan(plan: Plan) -> Iterator[Finding]:
@@ -205,15 +208,22 @@ def _hosts(site: Site) -> Iterator[Finding]:
         if where in roots:
             yield Finding((*place, "root"), f"is the root of {roots[where]} already; each host needs its own")
         roots.setdefault(where, id)
-        if host.container and not host.container_root.startswith("/"):
-            yield Finding((*place, "container_root"), "expected the root's absolute path inside the container")
-        if host.contained and not host.container:
-            yield Finding((*place, "contained"), "names operations but there is no container")
-        for at, pattern in enumerate(host.contained):
-            if not any(limits.matches(pattern, name) for name in registry.names()):
-                yield Finding(
-                    (*place, "contained", at), f'no operation "{pattern}"; expected one, or a group as dataset.*'
-                )
+        yield from _container(place, host)
+
+
+def _container(place: tuple[str, ...], host: Host) -> Iterator[Finding]:
+    if host.container and not host.container_root.startswith("/"):
+        yield Finding((*place, "container_root"), "expected the root's absolute path inside the container")
+    if host.container and not _CONTAINER.fullmatch(host.container):
+        yield Finding((*place, "container"), f'expected a container\'s name or id, got "{host.container}"')
+    for key in ("container_python", "docker"):
+        if host.container and not getattr(host, key):
+            yield Finding((*place, key), "empty; a host with a container needs it")
+    if host.contained and not host.container:
+        yield Finding((*place, "contained"), "names operations but there is no container")
+    for at, pattern in enumerate(host.contained):
+        if not any(matches(pattern, name) for name in registry.names()):
+            yield Finding((*place, "contained", at), f'no operation "{pattern}"; expected one, or a group as dataset.*')
 
 
 def _not_here(site: Site, plan: Plan) -> Iterator[Finding]:

@@ -340,19 +340,38 @@ class Host(Struct, frozen=True, kw_only=True):
     machine: str = ""
     """The same word for hosts that share one machine: figures between them are null."""
     address: str = ""
+    """A name, an address, or a ``Host`` of the operator's ``~/.ssh/config``, which fills in what is left out here."""
     user: str = ""
-    port: Annotated[int, Meta(ge=1, le=65535)] = 22
+    port: Annotated[int, Meta(ge=0, le=65535)] = 0
+    """0 leaves it to ``~/.ssh/config``, else 22."""
     identity: str = ""
+    """The private key's file; empty for the agent's and ``~/.ssh/config``'s."""
     known_hosts: str = ""
+    """The file of the hosts' keys, in OpenSSH's format; jump hosts are looked up there too."""
     jump: str = ""
+    """Hosts to go through, nearest first: ``user@host:port``, by commas."""
     python: str = ""
+    """The interpreter that has the operations; empty for this console's own on a local host, else ``python3``."""
     container: str = ""
     container_root: str = ""
     """The host's root as seen inside the container."""
+    container_python: str = "python3"
+    """The interpreter inside the container that has the operations."""
+    docker: str = "docker"
+    """The program that reaches into the container; a path where a login without a terminal does not find it."""
     contained: list[str] = []
     """Operations, or ``dataset.*``, that run in the container; all others run bare."""
     threads: Annotated[int, Meta(ge=0)] = 0
     """Threads a job may use; 0 lets the library choose."""
+
+    def contains(self, operation: str) -> bool:
+        """Whether jobs of the operation run in the container."""
+        return any(matches(pattern, operation) for pattern in self.contained)
+
+
+def matches(pattern: str, operation: str) -> bool:
+    """Whether ``contained`` names the operation: by its name, or as ``dataset.*``."""
+    return pattern == operation or (pattern.endswith(".*") and operation.startswith(pattern[:-1]))
 
 
 class SiteFile(Struct, frozen=True, kw_only=True):

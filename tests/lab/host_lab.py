@@ -26,26 +26,22 @@ All hosts share this machine's files and processes; sessions get PYTHONPATH and 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shlex
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from lab_tools import Unavailable, demand, do, kill, listens, processes, program, slot, sshd_version, until
+
+__all__ = ["HostLab", "LabHost", "Unavailable"]
 
 NAMES = ("alpha", "beta", "air")
-TOOLS = ("ip", "tc", "sshd", "ssh", "ssh-keygen", "sysctl")
 PASSED = ("PYTHONPATH", "GLADIATOR_OPERATIONS")
-_LOCKS = Path("/run/gladiator-lab")
 _NETNS = Path("/etc/netns")
 _SEALED = "# air-gapped: no nameserver\n"
 _SSHD = """\
@@ -62,15 +58,11 @@ UsePAM no
 UseDNS no
 PrintMotd no
 PrintLastLog no
-AllowAgentForwarding no
+AllowAgentForwarding yes
 Subsystem sftp internal-sftp
 SetEnv {environment}
 {extra}
 """
-
-
-class Unavailable(Exception):
-    """This machine can't have a lab, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +96,8 @@ class HostLab:
         self._rated: set[str] = set()
 
     def __enter__(self) -> HostLab:
-        _demand()
-        self._lock, self.slot = _slot()
+        demand()
+        self._lock, self.slot = slot()
         self.prefix = f"gl{self.slot}"
         self.directory = Path(tempfile.mkdtemp(prefix=f"{self.prefix}-"))
         try:
@@ -149,17 +141,17 @@ class HostLab:
 
     def cut(self, name: str) -> None:
         """Pulls the host's cable."""
-        _do("ip", "-n", self._switch, "link", "set", f"p-{name}", "down")
+        do("ip", "-n", self._switch, "link", "set", f"p-{name}", "down")
 
     def restore(self, name: str) -> None:
         """Plugs it in again."""
-        _do("ip", "-n", self._switch, "link", "set", f"p-{name}", "up")
+        do("ip", "-n", self._switch, "link", "set", f"p-{name}", "up")
 
     def sessions(self, name: str) -> list[psutil.Process]:
         """The sshd processes that serve the host's connections."""
         listener = self._sshd[name].pid
         with contextlib.suppress(psutil.NoSuchProcess):
-            return [p for p in psutil.Process(listener).children(recursive=True) if _name(p).startswith("sshd")]
+            return [p for p in psutil.Process(listener).children(recursive=True) if program(p).startswith("sshd")]
         return []
 
     def kill_sessions(self, name: str) -> int:
@@ -189,7 +181,7 @@ class HostLab:
                 stdout=said,
                 stderr=said,
             )
-        _until(lambda: _listens(host.address), f"sshd of {name} does not listen, see {host.directory}/sshd.log")
+        until(lambda: listens(host.address), f"sshd of {name} does not listen, see {host.directory}/sshd.log")
 
     def listener(self, name: str) -> psutil.Process:
         """The host's listening sshd, to be stopped and continued by signals."""
@@ -201,9 +193,9 @@ class HostLab:
         for namespace, device in ends:
             if rate is not None:
                 limits = ("tbf", "rate", rate, "burst", "256k", "latency", "50ms")
-                _do("tc", "-n", namespace, "qdisc", "replace", "dev", device, "root", *limits)
+                do("tc", "-n", namespace, "qdisc", "replace", "dev", device, "root", *limits)
             elif name in self._rated:
-                _do("tc", "-n", namespace, "qdisc", "del", "dev", device, "root")
+                do("tc", "-n", namespace, "qdisc", "del", "dev", device, "root")
         (self._rated.discard if rate is None else self._rated.add)(name)
 
     def leak(self, name: str, *, captive: bool = False) -> None:
@@ -213,28 +205,28 @@ class HostLab:
         self._leaking.add(name)
         namespace, inet, wan, number = self.host[name].namespace, f"{self.prefix}-inet", f"w-{name}", _number(name)
         near, far, far6 = f"203.0.113.{number}", "203.0.113.1", f"2001:db8:{number}::1"
-        _do("ip", "link", "add", "wan0", "netns", namespace, "type", "veth", "peer", "name", wan, "netns", inet)
-        _do("ip", "-n", inet, "addr", "add", f"{far}/32", "peer", f"{near}/32", "dev", wan)
-        _do("ip", "-n", inet, "addr", "add", f"{far6}/64", "dev", wan, "nodad")
-        _do("ip", "-n", inet, "link", "set", wan, "up")
+        do("ip", "link", "add", "wan0", "netns", namespace, "type", "veth", "peer", "name", wan, "netns", inet)
+        do("ip", "-n", inet, "addr", "add", f"{far}/32", "peer", f"{near}/32", "dev", wan)
+        do("ip", "-n", inet, "addr", "add", f"{far6}/64", "dev", wan, "nodad")
+        do("ip", "-n", inet, "link", "set", wan, "up")
         # Every address is the made-up internet's own, so the way back needs a route before that rule.
-        _do("ip", "-n", inet, "route", "replace", f"{near}/32", "dev", wan, "table", "local")
-        _do("ip", "-n", inet, "-6", "route", "replace", f"2001:db8:{number}::/64", "dev", wan, "table", "local")
-        _do("ip", "-n", namespace, "addr", "add", f"{near}/32", "dev", "wan0")
-        _do("ip", "-n", namespace, "link", "set", "wan0", "up")
-        _do("ip", "-n", namespace, "addr", "add", f"2001:db8:{number}::2/64", "dev", "wan0", "nodad")
+        do("ip", "-n", inet, "route", "replace", f"{near}/32", "dev", wan, "table", "local")
+        do("ip", "-n", inet, "-6", "route", "replace", f"2001:db8:{number}::/64", "dev", wan, "table", "local")
+        do("ip", "-n", namespace, "addr", "add", f"{near}/32", "dev", "wan0")
+        do("ip", "-n", namespace, "link", "set", "wan0", "up")
+        do("ip", "-n", namespace, "addr", "add", f"2001:db8:{number}::2/64", "dev", "wan0", "nodad")
         if captive:
-            _do("ip", "-n", namespace, "route", "add", "8.8.8.8/32", "via", far, "dev", "wan0", "onlink")
+            do("ip", "-n", namespace, "route", "add", "8.8.8.8/32", "via", far, "dev", "wan0", "onlink")
         else:
-            _do("ip", "-n", namespace, "route", "add", "default", "via", far, "dev", "wan0", "onlink")
-            _do("ip", "-n", namespace, "-6", "route", "add", "default", "via", far6)
+            do("ip", "-n", namespace, "route", "add", "default", "via", far, "dev", "wan0", "onlink")
+            do("ip", "-n", namespace, "-6", "route", "add", "default", "via", far6)
         (_NETNS / namespace / "resolv.conf").write_text("nameserver 8.8.8.8\n")
 
     def seal(self, name: str) -> None:
         """Takes the leak away."""
         if name in self._leaking:
             self._leaking.discard(name)
-            _do("ip", "-n", self.host[name].namespace, "link", "del", "wan0")
+            do("ip", "-n", self.host[name].namespace, "link", "del", "wan0")
             (_NETNS / self.host[name].namespace / "resolv.conf").write_text(_SEALED)
 
     def heal(self) -> None:
@@ -244,14 +236,14 @@ class HostLab:
             self.rate(name, None)
             self.seal(name)
             self.listener(name).resume() if self._sshd[name].poll() is None else self.start_sshd(name)
-            for process in _processes(self.host[name].namespace):
+            for process in processes(self.host[name].namespace):
                 if process.pid != self._sshd[name].pid:
-                    _kill(process)
+                    kill(process)
         while self._started:
             with self._started.pop() as process:
                 process.kill()
         for name in NAMES:
-            _until(lambda n=name: len(_processes(self.host[n].namespace)) <= 1, f"processes of {name} do not end")
+            until(lambda n=name: len(processes(self.host[n].namespace)) <= 1, f"processes of {name} do not end")
             shutil.rmtree(self.host[name].root)
             self.host[name].root.mkdir()
 
@@ -265,16 +257,16 @@ class HostLab:
         Path("/run/sshd").mkdir(exist_ok=True)
         network, switch, port = f"10.77.{self.slot}", self._switch, f"{self.prefix}-con"
         self.console = f"{network}.254"
-        _do("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", str(self.directory / "id"))
+        do("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", str(self.directory / "id"))
         shutil.copy(self.directory / "id.pub", self.directory / "authorized_keys")
-        _do("ip", "netns", "add", switch)
-        _do("ip", "-n", switch, "link", "set", "lo", "up")
-        _do("ip", "-n", switch, "link", "add", "br0", "type", "bridge")
-        _do("ip", "-n", switch, "link", "set", "br0", "up")
-        _do("ip", "link", "add", port, "type", "veth", "peer", "name", "p-con", "netns", switch)
-        _do("ip", "-n", switch, "link", "set", "p-con", "master", "br0", "up")
-        _do("ip", "addr", "add", f"{self.console}/24", "dev", port)
-        _do("ip", "link", "set", port, "up")
+        do("ip", "netns", "add", switch)
+        do("ip", "-n", switch, "link", "set", "lo", "up")
+        do("ip", "-n", switch, "link", "add", "br0", "type", "bridge")
+        do("ip", "-n", switch, "link", "set", "br0", "up")
+        do("ip", "link", "add", port, "type", "veth", "peer", "name", "p-con", "netns", switch)
+        do("ip", "-n", switch, "link", "set", "p-con", "master", "br0", "up")
+        do("ip", "addr", "add", f"{self.console}/24", "dev", port)
+        do("ip", "link", "set", port, "up")
         for name in NAMES:
             directory = self.directory / name
             self.host[name] = LabHost(
@@ -302,16 +294,16 @@ class HostLab:
         )
         (files / "resolv.conf").write_text(_SEALED)
         (files / "nsswitch.conf").write_text("passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n")
-        _do("ip", "netns", "add", host.namespace)
-        _do("ip", "-n", host.namespace, "link", "set", "lo", "up")
+        do("ip", "netns", "add", host.namespace)
+        do("ip", "-n", host.namespace, "link", "set", "lo", "up")
         peer = ("peer", "name", f"p-{host.name}", "netns", self._switch)
-        _do("ip", "link", "add", "eth0", "netns", host.namespace, "type", "veth", *peer)
-        _do("ip", "-n", self._switch, "link", "set", f"p-{host.name}", "master", "br0", "up")
-        _do("ip", "-n", host.namespace, "addr", "add", f"{host.address}/24", "dev", "eth0")
-        _do("ip", "-n", host.namespace, "addr", "add", f"{host.address6}/64", "dev", "eth0", "nodad")
-        _do("ip", "-n", host.namespace, "link", "set", "eth0", "up")
+        do("ip", "link", "add", "eth0", "netns", host.namespace, "type", "veth", *peer)
+        do("ip", "-n", self._switch, "link", "set", f"p-{host.name}", "master", "br0", "up")
+        do("ip", "-n", host.namespace, "addr", "add", f"{host.address}/24", "dev", "eth0")
+        do("ip", "-n", host.namespace, "addr", "add", f"{host.address6}/64", "dev", "eth0", "nodad")
+        do("ip", "-n", host.namespace, "link", "set", "eth0", "up")
         key = host.directory / "host_key"
-        _do("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", host.name, "-f", str(key))
+        do("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", host.name, "-f", str(key))
         with host.known_hosts.open("a") as known:
             known.write(f"{host.address} {' '.join(Path(f'{key}.pub').read_text().split()[:2])}\n")
         with (self.directory / "ssh_config").open("a") as client:
@@ -328,7 +320,7 @@ class HostLab:
                 keys=self.directory / "authorized_keys",
                 environment=environment or "GLADIATOR_LAB=1",
                 # Newer servers keep a client away that failed to log in; tests fail on purpose.
-                extra="PerSourcePenalties no" if _sshd_version() >= (9, 8) else "",
+                extra="PerSourcePenalties no" if sshd_version() >= (9, 8) else "",
             )
         )
 
@@ -336,11 +328,11 @@ class HostLab:
         inet = f"{self.prefix}-inet"
         if (Path("/run/netns") / inet).exists():
             return
-        _do("ip", "netns", "add", inet)
-        _do("ip", "-n", inet, "link", "set", "lo", "up")
-        _do("ip", "-n", inet, "route", "add", "local", "default", "dev", "lo", "table", "local")
-        _do("ip", "-n", inet, "-6", "route", "add", "local", "2000::/3", "dev", "lo", "table", "local")
-        _do("ip", "-n", inet, "addr", "add", "2001:4860:4860::8888/128", "dev", "lo", "nodad")
+        do("ip", "netns", "add", inet)
+        do("ip", "-n", inet, "link", "set", "lo", "up")
+        do("ip", "-n", inet, "route", "add", "local", "default", "dev", "lo", "table", "local")
+        do("ip", "-n", inet, "-6", "route", "add", "local", "2000::/3", "dev", "lo", "table", "local")
+        do("ip", "-n", inet, "addr", "add", "2001:4860:4860::8888/128", "dev", "lo", "nodad")
         server = Path(__file__).with_name("internet.py")
         process = subprocess.Popen(
             ["ip", "netns", "exec", inet, sys.executable, "-P", str(server), str(self.directory)],
@@ -357,87 +349,16 @@ class HostLab:
         for name in (*NAMES, "inet", "sw"):
             namespace = f"{self.prefix}-{name}"
             if (Path("/run/netns") / namespace).exists():
-                for process in _processes(namespace):
-                    _kill(process)
-                _until(lambda n=namespace: not _processes(n), f"processes in {namespace} do not end")
-                _do("ip", "netns", "del", namespace)
+                for process in processes(namespace):
+                    kill(process)
+                until(lambda n=namespace: not processes(n), f"processes in {namespace} do not end")
+                do("ip", "netns", "del", namespace)
             shutil.rmtree(_NETNS / namespace, ignore_errors=True)
         subprocess.run(["ip", "link", "del", f"{self.prefix}-con"], stderr=subprocess.DEVNULL)
 
 
 def _number(name: str) -> int:
     return 11 + NAMES.index(name)
-
-
-def _demand() -> None:
-    if sys.platform != "linux" or os.geteuid() != 0:
-        raise Unavailable("a lab of network namespaces needs Linux and root")
-    os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
-    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
-    if missing:
-        raise Unavailable(f"the lab needs {', '.join(missing)} (Debian: openssh-server iproute2 procps)")
-    if subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode:
-        raise Unavailable("root may not make network namespaces here")
-
-
-def _slot() -> tuple[int, int]:
-    _LOCKS.mkdir(exist_ok=True)
-    for slot in range(256):
-        lock = os.open(_LOCKS / str(slot), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return lock, slot
-        os.close(lock)
-    raise Unavailable("256 labs are up already")
-
-
-def _sshd_version() -> tuple[int, int]:
-    said = subprocess.run(["ssh", "-V"], capture_output=True, text=True).stderr
-    major, _, minor = said.removeprefix("OpenSSH_").split("p")[0].partition(".")
-    return int(major), int(minor)
-
-
-def _processes(namespace: str) -> list[psutil.Process]:
-    said = subprocess.run(["ip", "netns", "pids", namespace], capture_output=True, text=True, check=True).stdout
-    found = []
-    for pid in said.split():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process = psutil.Process(int(pid))
-            if process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-    return found
-
-
-def _kill(process: psutil.Process) -> None:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process.send_signal(signal.SIGKILL)
-
-
-def _name(process: psutil.Process) -> str:
-    try:
-        return process.name()
-    except psutil.NoSuchProcess:
-        return ""
-
-
-def _do(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{shlex.join(command)}: {done.stderr.strip()}")
-
-
-def _listens(address: str) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection((address, 22), 0.5):
-        return True
-    return False
-
-
-def _until(condition: Callable[[], bool], fault: str, seconds: float = 10.0) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > until:
-            raise RuntimeError(fault)
-        time.sleep(0.01)
 
 
 def _by_hand() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,69 @@ async def site(tmp_path, monkeypatch):
     hosts = Hosts(Site(schema=1, id="s", title="t", host=table), tmp_path / "workspace", link=link)
     yield hosts, far
     await hosts.close()
+
+
+AGENT = f"""#!/bin/sh
+export GLADIATOR_OPERATIONS=hostile_operations PYTHONPATH={STUBS}
+exec {sys.executable} "$@"
+"""
+
+
+@pytest.fixture
+def script(tmp_path):
+    """Makes a program of a name and a shell's text; its path."""
+
+    def make(name: str, text: str) -> str:
+        path = tmp_path / name
+        path.write_text(text)
+        path.chmod(0o755)
+        return str(path)
+
+    return make
+
+
+@pytest.fixture
+def agent(script):
+    """An interpreter whose agents know the operations of `hostile_operations`."""
+    return script("python", AGENT)
+
+
+@pytest.fixture
+def far(lab, agent, tmp_path, monkeypatch):
+    """Makes a site's host of a lab's host, and what is said otherwise. The operator has no configuration of his own."""
+    (tmp_path / "home" / ".ssh").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+
+    def make(name: str = "alpha", **changed) -> Host:
+        there = lab.host[name]
+        given = {
+            "address": there.address,
+            "user": there.user,
+            "identity": str(there.identity),
+            "known_hosts": str(there.known_hosts),
+            "root": str(there.root),
+            "python": agent,
+        }
+        return Host(link="ssh", **{**given, **changed})
+
+    return make
+
+
+@pytest.fixture
+async def over_ssh(tmp_path):
+    """Makes the hosts of a site that has them by name; no task may be left once they are closed."""
+    made = []
+
+    def make(operation="", **table: Host) -> Hosts:
+        site = Site(schema=1, id="s", title="t", host=table)
+        made.append(Hosts(site, tmp_path / "workspace", operation=lambda _job: operation))
+        return made[-1]
+
+    yield make
+    for hosts in made:
+        await hosts.close()
+    await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})
 
 
 def counting(id="j1", **parameters) -> JobFile:

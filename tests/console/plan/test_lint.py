@@ -174,6 +174,8 @@ SITE = [
     ('"hosts/BETA"', '"/x"\nlink = "ssh"\naddress = "b"', "host.BETA.known_hosts: missing; a host over SSH needs it"),
     ('"hosts/BETA"', '"/x"\nlink = "ssh"\nknown_hosts = "k"', "host.BETA.address: missing; a host over SSH needs it"),
     ('"hosts/BETA"', '"x"\nlink = "ssh"\nknown_hosts = "k"\naddress = "b"', 'root: expected an absolute path, got "x"'),
+    ('"hosts/BETA"', '"b"\ncontainer = "-c"', "host.BETA.container: expected a container's name or id, got"),
+    ('"hosts/BETA"', '"b"\ncontainer = "c"\ndocker = ""', "host.BETA.docker: empty; a host with a container needs it"),
     ('"hosts/BETA"', '"b"\ncontainer = "c"', "host.BETA.container_root: expected the root's absolute path inside"),
     (
         '"hosts/BETA"',

@@ -58,6 +58,16 @@ def test_rubbish_has_an_end():
         parser.feed(b"Welcome!" * 128)
 
 
+def test_how_rubbish_begins_is_kept_and_no_more():
+    for said in (b"Hi", b"Welcome to this machine\n" * 100):
+        parser = wire.Parser()
+        parser.feed(said[:1])
+        parser.feed(said[1:])
+        assert parser.noise == said[: wire.NOISE]
+        parser.feed(wire.MAGIC + wire.encode(wire.Ping(id=1)))
+        assert parser.noise == said[: wire.NOISE]
+
+
 @pytest.mark.parametrize("lengths", [(0, 0), (3, 0), (wire.FRAME_LIMIT + 1, 4), (2**32 - 1, 2**32 - 1), (10, 7)])
 def test_lengths_that_can_not_be_are_refused_before_anything_is_kept(lengths):
     with pytest.raises(wire.WireError):
