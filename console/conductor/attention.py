@@ -75,7 +75,8 @@ def _due(scene: Scene, task: TaskView) -> Iterator[Found]:
     for day in task.occurrences:
         if day.state in ("open", "due"):
             since = "since" if day.state == "due" else "until"
-            yield "due", (task.id, f"due {since} {day.due:%H:%M} UTC on {day.id}")
+            clock = f" {since} {day.due:%H:%M} UTC" if scene.task(task.id).due else ""
+            yield "due", (task.id, f"due{clock} on {day.id}")
     if task.operation and (at := next_look(scene, task)) is not None:
         word = "due since" if scene.now >= at else "next at"
         yield "due" if scene.now >= at else "person", (task.id, f"{word} {at:%H:%M} UTC: every {_every(scene, task)}")

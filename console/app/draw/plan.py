@@ -165,6 +165,15 @@ def _tasks(
         )
 
 
+def _day(task: TaskView) -> list[Span]:
+    """How a repeated task stands with its days."""
+    states = [day.state for day in task.occurrences]
+    missed: list[Span] = [(f"{states.count('missed')} missed ", "bad")] if "missed" in states else []
+    if "due" in states or "open" in states:
+        return [*missed, ("due", "warn")]
+    return missed or [(f"next {task.occurrences[-1].id[5:]}", "dim")]
+
+
 def _beside(
     view: View, task: TaskView, live: Mapping[str, str], by_gate: Mapping[str, str], glyphs: Glyphs
 ) -> list[Span]:
@@ -174,6 +183,8 @@ def _beside(
         return [(live.get(task.id, "running"), "running")]
     if task.state in ("failed", "lost"):
         return [(task.state, task.state)]
+    if task.occurrences and task.state == "ready":
+        return _day(task)
     gate = view.gates.get(task.gate)
     if gate is not None and gate.state in ("go", "no-go", "passed-over"):
         return [(f"{gate.id} {gate.state.upper()}", "bad" if gate.state == "no-go" else "good")]

@@ -7,36 +7,38 @@ import datetime
 from console.app.glyphs import Glyphs
 from console.app.line import Line, Span, line, wrapped
 from console.conductor import wording
-from console.conductor.timeline import Timeline, Times
+from console.conductor.timeline import Reached, Timeline, Times
 
 
 def lines(found: Timeline, zone: str, width: int, glyphs: Glyphs) -> list[Line]:
-    """One row a task, in the plan's order; then the end of the whole and what it hangs on."""
+    """The end of the whole and what it hangs on, the milestones, then one row a task in the plan's order."""
     here = datetime.datetime.now().astimezone()
     local = f"; here it is {here:%Z}, UTC{here:%z}" if here.utcoffset() else ""
     local += "" if zone == "UTC" else f"; the site is in {zone}"
     first = max(6, *map(len, found.times)) + 2
-    head = f"{'task':{first}}{'planned':12}{'ended, or ≈':14}{'slip':>11}  state"
-    drawn = [line((f"times in UTC{local}", "dim")), line((head, "head"))]
-    drawn += [_row(times, first, glyphs) for times in found.times.values()]
-    drawn.append(Line())
     slip = wording.span(found.expected_end - found.planned_end)
+    drawn = [line((f"times in UTC{local}", "dim"))]
     drawn += wrapped(f"planned end {_minute(found.planned_end)}, expected {_minute(found.expected_end)}: {slip}", width)
-    for reached in found.milestones:
-        late = reached.expected > reached.planned
-        word = "reached" if reached.done else "expected"
-        drawn.append(
-            line(
-                (f"{reached.id:{first}}", "accent"),
-                f"{_minute(reached.planned)[5:]:12}",
-                (f"{word} {_minute(reached.expected)[5:]}  ", "warn" if late else ""),
-                (f"{wording.span(reached.expected - reached.planned):>11}  ", "warn" if late else "dim"),
-                reached.title,
-            )
-        )
     hangs = f" {glyphs.arrow} ".join(found.critical) or "nothing"
     drawn += wrapped(f"the end hangs on {hangs}", width)
-    return drawn
+    if found.milestones:
+        drawn += [Line(), line((f"{'milestone':{first}}{'planned':12}{'reached, or ≈':14}{'slip':>11}", "head"))]
+        drawn += [_milestone(reached, first) for reached in found.milestones]
+    drawn += [Line(), line((f"{'task':{first}}{'planned':12}{'ended, or ≈':14}{'slip':>11}  state", "head"))]
+    return drawn + [_row(times, first, glyphs) for times in found.times.values()]
+
+
+def _milestone(reached: Reached, first: int) -> Line:
+    slip = reached.expected - reached.planned
+    late = slip > datetime.timedelta()
+    told = f"{'' if reached.done else '≈ '}{_minute(reached.expected)[5:]}"
+    return line(
+        (f"{reached.id:{first}}", "accent"),
+        f"{_minute(reached.planned)[5:]:12}",
+        (f"{told:14}", "" if reached.done else "dim"),
+        (f"{wording.span(slip):>11}  ", "warn" if late else ""),
+        reached.title,
+    )
 
 
 def _row(times: Times, first: int, glyphs: Glyphs) -> Line:

@@ -258,12 +258,11 @@ class LinesView(Scrolled, can_focus=True):
             self.cursor = found
 
     def action_edge(self, direction: int) -> None:
-        if self.cursor < 0:
-            self.scroll_to(y=0 if direction < 0 else self.max_scroll_y, animate=False)
-            return
+        """The first or last line that can be chosen, and what stands before or behind it."""
         found = self._keyed(-1, 1) if direction < 0 else self._keyed(len(self.lines), -1)
-        if found is not None:
+        if self.cursor >= 0 and found is not None:
             self.cursor = found
+        self.scroll_to(y=0 if direction < 0 else self.max_scroll_y, animate=False)
 
     def action_choose(self) -> None:
         if self.key is not None:

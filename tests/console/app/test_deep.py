@@ -1,10 +1,13 @@
 """Plans that are deep, and text that is long or runs the other way, in the plan's pane."""
 
+import datetime
+
 import pytest
 from msgspec.structs import replace
 
 from console.app.draw import plan
 from console.app.glyphs import UNICODE
+from console.conductor.view import Occurrence
 from console.plan import types
 
 ALEF = "\N{HEBREW LETTER ALEF}\N{HEBREW LETTER BET} e\N{COMBINING ACUTE ACCENT} \N{CJK UNIFIED IDEOGRAPH-6F22}"
@@ -44,3 +47,17 @@ def test_a_folded_level_hides_what_is_below_it_and_counts_it(deep):
 
 def test_what_must_be_unfolded_for_a_task_is_every_level_above_it(deep):
     assert plan.parents(deep, "W0.2.1") == {("phase", "week-0"), *(("day", f"L{n}") for n in range(1, 10))}
+
+
+@pytest.mark.parametrize(
+    ("states", "said"),
+    [(("done", "coming"), "next 10-17"), (("done", "open"), "due"), (("missed", "due"), "1 missed due")],
+)
+def test_a_repeated_task_says_how_it_stands_with_its_days(recorded, states, said):
+    view = recorded().current
+    noon = datetime.datetime(2025, 10, 17, 12, tzinfo=datetime.UTC)
+    days = tuple(Occurrence(f"2025-10-{16 + n}", noon, noon, state) for n, state in enumerate(states))
+    held = replace(view.tasks["W0.2.2"], occurrences=days)
+    view = replace(view, tasks=view.tasks | {"W0.2.2": held})
+    (row,) = (row for row in rows(view, plan.opening(view)) if "W0.2.2" in row)
+    assert row.endswith(said)

@@ -134,7 +134,7 @@ def test_daily_checks_and_sunday_backups_fall_due_and_remind(days):
     assert days.needs["W2.2"] == "due since 09:00 UTC on 2025-10-31"
     assert "W2.3b" not in days.needs, "Friday"
     days.turn(18, "10:00")
-    assert days.needs["W2.3b"] == "due until 00:00 UTC on 2025-11-02", "Sunday"
+    assert days.needs["W2.3b"] == "due on 2025-11-02", "Sunday"
     task = days.conductor.workspace.view().tasks["W2.2"]
     assert [(d.id, d.state) for d in task.occurrences] == [
         ("2025-10-30", "done"), ("2025-10-31", "missed"), ("2025-11-01", "missed"), ("2025-11-02", "due"),
