@@ -214,7 +214,7 @@ def report(
     ssh = subprocess.run(["ssh", "-V"], capture_output=True, text=True).stderr.split(",")[0]
     versions = f"Python {platform.python_version()}, asyncssh {importlib.metadata.version('asyncssh')}, {ssh}"
     print(f"{cores} cores, {platform.system()} {platform.machine()}, {versions}, load {os.getloadavg()[0]:.1f}")
-    print(f"{'':44}{'median':>10}{'quartiles':>16}{'target':>10}")
+    print(f"{'':44}{'median':>10}{'quartiles':>20}{'target':>10}")
     for name, values in copied.items():
         row(f"{name}, {given.megabytes} MB, MB/s", [value / 1e6 for value in values], "")
     ratios = [ours / theirs for ours, theirs in zip(copied["follow"], copied["cat"], strict=True)]
@@ -223,9 +223,9 @@ def report(
     row("follow to cat with the same cipher, ratio", same, "")
     row(f"a line to the mirror, {len(waits)}, ms", waits, "")
     late = quantiles(waits, n=100, method="inclusive")[94]
-    print(f"{'  p95, ms':44}{late:>10.1f}{'':16}{f'<= {LATENCY:.0f}':>10}")
-    print(f"{'readings of 3 hosts, % of a core':44}{three:>10.2f}{'':16}{f'< {THREE:.0f}':>10}")
-    print(f"{f'readings of {given.agents} stub agents, % of a core':44}{hundred:>10.2f}{'':16}{f'< {HUNDRED:.0f}':>10}")
+    print(f"{'  p95, ms':44}{late:>10.1f}{'':20}{f'<= {LATENCY:.0f}':>10}")
+    print(f"{'readings of 3 hosts, % of a core':44}{three:>10.2f}{'':20}{f'< {THREE:.0f}':>10}")
+    print(f"{f'readings of {given.agents} stub agents, % of a core':44}{hundred:>10.2f}{'':20}{f'< {HUNDRED:.0f}':>10}")
     targets = {
         "follow to cat": median(ratios) >= RATIO,
         "p95": late <= LATENCY,
@@ -239,7 +239,7 @@ def report(
 
 def row(what: str, values: Sequence[float], target: str) -> None:
     low, _, high = quantiles(values, n=4, method="inclusive")
-    print(f"{what:44}{median(values):>10.2f}{f'{low:.2f} to {high:.2f}':>16}{target:>10}")
+    print(f"{what:44}{median(values):>10.2f}{f'{low:.2f} to {high:.2f}':>20}{target:>10}")
 
 
 if __name__ == "__main__":

@@ -99,6 +99,8 @@ class HostLab:
         demand()
         self._lock, self.slot = slot()
         self.prefix = f"gl{self.slot}"
+        for left in Path(tempfile.gettempdir()).glob(f"{self.prefix}-*"):  # by a killed run: the slot is ours
+            shutil.rmtree(left, ignore_errors=True)
         self.directory = Path(tempfile.mkdtemp(prefix=f"{self.prefix}-"))
         try:
             self._clear()
