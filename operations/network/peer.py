@@ -30,6 +30,7 @@ MESSAGE_LIMIT = 65_536
 _SEAL = 32
 _LENGTH = struct.Struct(">I")
 _TICK = 0.2  # seconds between two looks at whether the job is to stop
+_TIMEVAL = struct.pack("@ll", 0, int(_TICK * 1e6))
 
 Role = Literal["sink", "source", "server", "client", "first", "other"]
 _OTHERS: dict[Role, Role] = {
@@ -58,7 +59,11 @@ class Peer:
     """The other end. Each wait ends with Refusal after ``patience`` seconds without a byte, or with Stopping."""
 
     def __init__(self, connection: socket.socket, role: Role, patience: float, stopping: Callable[[], bool]) -> None:
-        connection.settimeout(_TICK)
+        # The kernel's own time-out, not Python's: with that each read would ask whether it may before it does, and
+        # come back with what is there instead of what is asked for.
+        connection.settimeout(None)
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            connection.setsockopt(socket.SOL_SOCKET, option, _TIMEVAL)
         self._connection = connection
         self._role = role
         self._other = _OTHERS[role]
@@ -119,9 +124,9 @@ class Peer:
         """Whether the other end has said something that has not been heard, or has gone."""
         return bool(select.select([self._connection], [], [], 0)[0])
 
-    def receive_into(self, buffer: memoryview) -> int:
+    def receive_into(self, buffer: memoryview, flags: int = 0) -> int:
         """Bytes put into ``buffer``, at least one. Raises Refusal if the connection ended."""
-        count = self._patiently(self._connection.recv_into, buffer)
+        count = self._patiently(lambda into: self._connection.recv_into(into, 0, flags), buffer)
         if not count:
             raise Refusal(f"the connection to the {self._word} ended too soon")
         return count
@@ -129,7 +134,7 @@ class Peer:
     def fill(self, buffer: memoryview) -> None:
         """As many bytes as ``buffer`` holds. Raises Refusal if the connection ended before."""
         while buffer:
-            buffer = buffer[self.receive_into(buffer) :]
+            buffer = buffer[self.receive_into(buffer, socket.MSG_WAITALL) :]
 
     def send_bytes(self, data: bytes | memoryview) -> None:
         """Sends all of ``data``."""
@@ -139,15 +144,9 @@ class Peer:
 
     def send_file(self, descriptor: int, offset: int, count: int) -> int:
         """Sends up to ``count`` bytes of an open file, from ``offset`` on, past this process; returns how many."""
-
-        def send(_: memoryview) -> int:
-            try:
-                return os.sendfile(self._connection.fileno(), descriptor, offset, count)
-            except BlockingIOError:
-                select.select([], [self._connection], [], _TICK)
-                raise TimeoutError from None
-
-        return self._patiently(send, memoryview(b""))
+        return self._patiently(
+            lambda _: os.sendfile(self._connection.fileno(), descriptor, offset, count), memoryview(b"")
+        )
 
     def drain(self) -> None:
         """Lets what the other end has on its way come and go, until it ends the connection or is silent."""
@@ -182,7 +181,7 @@ class Peer:
                 raise Stopping
             try:
                 return attempt(data)
-            except TimeoutError:
+            except BlockingIOError:
                 if time.monotonic() > until:
                     raise Refusal(f"the {self._word} was silent for {self.patience:g} s") from None
             except OSError as error:
