@@ -32,12 +32,13 @@ _TICK = 0.2
 
 
 class End(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Each end to the other: its machine, its link, and why that is no wire."""
+    """Each end to the other: its machine, its link, why that is no wire, and why it has no iperf3."""
 
     machine: str
     mtu: int | None
     speed: float | None
     no_wire: str
+    lacks: str
 
 
 class Port(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,14 +56,14 @@ class Done(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def carry_out(context: Context, parameters: Parameters) -> None:
     """Measures both directions. Raises Refusal in one line."""
-    path = iperf.program()
     try:
-        (_serve if parameters.role == "server" else _ask)(context, parameters, path)
+        (_serve if parameters.role == "server" else _ask)(context, parameters)
     except Stopping:
         context.stopped("asked to stop; half a measurement is none")
 
 
-def _serve(context: Context, parameters: Parameters, path: str) -> None:
+def _serve(context: Context, parameters: Parameters) -> None:
+    path, lacks = _program()
     until = time.monotonic() + parameters.patience
     with contextlib.ExitStack() as held:
         with joining.listen(parameters.address) as listener:
@@ -70,9 +71,10 @@ def _serve(context: Context, parameters: Parameters, path: str) -> None:
             client = held.enter_context(
                 joining.admitted(context, listener, "server", parameters.patience + parameters.seconds + _GRACE, until)
             )
-        mine, theirs = _introduced(client.peer, client.here)
-        for direction in DIRECTIONS:
-            _serve_one(context, parameters, path, client, direction)
+        mine, theirs = _introduced(client.peer, client.here, lacks)
+        if not _nothing(context, mine, theirs):
+            for direction in DIRECTIONS:
+                _serve_one(context, parameters, path, client, direction)
     _tell_link(context, parameters, mine, theirs)
 
 
@@ -137,12 +139,16 @@ class _Teller:
         self._context.log(line)
 
 
-def _ask(context: Context, parameters: Parameters, path: str) -> None:
+def _ask(context: Context, parameters: Parameters) -> None:
+    path, lacks = _program()
     where = (parameters.endpoint_address, parameters.endpoint_port)
     results: dict[Direction, iperf.Result] = {}
     texts: dict[Direction, msgspec.Raw] = {}
     with joining.joined(context, where, "client", parameters.patience) as server:
-        mine, theirs = _introduced(server.peer, server.here)
+        mine, theirs = _introduced(server.peer, server.here, lacks)
+        if _nothing(context, mine, theirs):
+            _tell_link(context, parameters, mine, theirs)
+            return
         for number, direction in enumerate(DIRECTIONS):
             context.progress(number * parameters.seconds, 2 * parameters.seconds, "s")
             port = server.peer.hear(Port)
@@ -222,15 +228,43 @@ def _free_port(address: str) -> int:
         return int(probe.getsockname()[1])
 
 
-def _introduced(peer: Peer, address: str) -> tuple[End, End]:
+def _program() -> tuple[str, str]:
+    """The path of iperf3, or why there is none."""
+    try:
+        return iperf.program(), ""
+    except Refusal as refusal:
+        return "", str(refusal)
+
+
+def _introduced(peer: Peer, address: str, lacks: str) -> tuple[End, End]:
     found = carrying(interfaces(), address)
-    mine = _end(found, address, peer.alias(machine()))
+    mine = _end(found, address, peer.alias(machine()), lacks)
     peer.tell(mine)
     return mine, peer.hear(End)
 
 
-def _end(found: Interface | None, address: str, alias: str) -> End:
-    return End(alias, found.mtu if found else None, found.speed if found else None, no_wire(found, address))
+def _end(found: Interface | None, address: str, alias: str, lacks: str) -> End:
+    return End(alias, found.mtu if found else None, found.speed if found else None, no_wire(found, address), lacks)
+
+
+def _nothing(context: Context, mine: End, theirs: End) -> bool:
+    """Whether nothing is measured, because no iperf3 is there where it could show no network anyway.
+
+    Between two machines it is needed: raises Refusal.
+    """
+    lacks = mine.lacks or theirs.lacks
+    if not lacks:
+        return False
+    if not _one_machine(mine, theirs):
+        raise Refusal(mine.lacks or f"the other host: {theirs.lacks}")
+    for name in ("throughput", "observed", "sustained", *DIRECTIONS, "retransmits"):
+        context.measure(name, None, reason=f"one machine; {lacks}")
+    context.log(f"nothing is measured between hosts of one machine: {lacks}", "warning")
+    return True
+
+
+def _one_machine(mine: End, theirs: End) -> bool:
+    return bool(mine.machine) and mine.machine == theirs.machine
 
 
 def _no_link(mine: End, theirs: End) -> str:
@@ -238,7 +272,7 @@ def _no_link(mine: End, theirs: End) -> str:
 
     A wired card that does not tell its speed can be measured all the same.
     """
-    shared = "one machine" if mine.machine and mine.machine == theirs.machine else ""
+    shared = "one machine" if _one_machine(mine, theirs) else ""
     return "; ".join(dict.fromkeys(part for part in (shared, mine.no_wire, theirs.no_wire) if part))
 
 

@@ -15,7 +15,7 @@ def lines(found: Timeline, zone: str, width: int, glyphs: Glyphs) -> list[Line]:
     here = datetime.datetime.now().astimezone()
     local = f"; here it is {here:%Z}, UTC{here:%z}" if here.utcoffset() else ""
     local += "" if zone == "UTC" else f"; the site is in {zone}"
-    first = max(6, *map(len, found.times)) + 2
+    first = max(len("milestone"), *map(len, found.times)) + 2
     slip = wording.span(found.expected_end - found.planned_end)
     drawn = [line((f"times in UTC{local}", "dim"))]
     drawn += wrapped(f"planned end {_minute(found.planned_end)}, expected {_minute(found.expected_end)}: {slip}", width)

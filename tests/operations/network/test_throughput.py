@@ -186,20 +186,39 @@ def stand_in(tmp_path, script):
         ("echo hello", "of an unknown version"),
     ],
 )
-def test_an_iperf3_that_is_too_old_is_a_refusal(new_run, tmp_path, script, reason):
+def test_an_iperf3_that_is_too_old_measures_nothing_on_one_machine(new_run, tmp_path, script, reason):
     run = new_run("network.throughput", ROLES)
-    run.start("server", **stand_in(tmp_path, script))
-    (end,) = run.ended().values()
-    assert end.outcome == "failed"
-    assert reason in end.reason
+    ends = run.all(seconds=1, per_role={"server": stand_in(tmp_path, script)})
+    assert {end.outcome for end in ends.values()} == {"done"}, ends
+    for name in ("throughput", "observed"):
+        found = run.measures("client")[name]
+        assert found.value is None
+        assert found.reason.startswith("one machine; ")
+        assert reason in found.reason
 
 
-def test_no_iperf3_is_a_refusal(new_run, tmp_path):
+def test_no_iperf3_measures_nothing_on_one_machine(new_run, tmp_path):
     run = new_run("network.throughput", ROLES)
     (tmp_path / "bin").mkdir()
-    run.start("server", environment={"PATH": str(tmp_path / "bin")})
-    (end,) = run.ended().values()
-    assert end.reason.startswith("iperf3 is not on this host: install it")
+    bare = {"environment": {"PATH": str(tmp_path / "bin")}}
+    ends = run.all(seconds=1, per_role={"server": bare, "client": bare})
+    assert {end.outcome for end in ends.values()} == {"done"}, ends
+    assert run.measures("client")["throughput"].reason.startswith("one machine; iperf3 is not on this host: install it")
+    assert "nothing is measured between hosts of one machine" in run.log("server")
+
+
+@pytest.mark.parametrize(("here", "there"), [("a", "b"), ("", "")], ids=["two machines", "unknown"])
+def test_between_two_machines_a_missing_iperf3_is_a_refusal_on_either_side(here, there):
+    from operations.network.measuring import End, _nothing
+
+    whole, bare = (
+        End(machine, 9000, 10.0, "", lacks) for machine, lacks in ((here, ""), (there, "iperf3 is not there"))
+    )
+    with pytest.raises(Refusal, match="the other host: iperf3 is not there"):
+        _nothing(None, whole, bare)
+    with pytest.raises(Refusal, match=r"^iperf3 is not there"):
+        _nothing(None, bare, whole)
+    assert not _nothing(None, whole, whole)
 
 
 VERSION = 'case "$1" in --version) echo "iperf 3.12";;'
