@@ -63,7 +63,8 @@ def audit_(arguments: argparse.Namespace) -> int:
         print(f"gladiator-console: {fault}", file=sys.stderr)
     for aside in found.unreachable:
         print(f"not checked from here: {aside}")
-    print(f"{found.rows} rows and {found.files} files checked, {len(found.faults)} faults")
+    n = len(found.faults)
+    print(f"{found.rows} rows and {found.files} files checked, {n} fault{'' if n == 1 else 's'}")
     return 1 if found.faults else 0
 
 
