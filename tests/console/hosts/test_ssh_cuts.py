@@ -48,7 +48,7 @@ async def test_fifty_cuts_lose_and_double_nothing(lab, far, over_ssh, count, unt
     await hosts.close()
     there = lab.host["alpha"].root / "jobs/j1/events.jsonl"
     (supervisor,) = [
-        p for p in psutil.process_iter(["cmdline"]) if {"run", str(there.parent)} <= set(p.info["cmdline"])
+        p for p in psutil.process_iter(["cmdline"]) if {"run", str(there.parent)} <= set(p.info["cmdline"] or ())
     ]
     console = Console(tmp_path / "workspace", host)
     await until(console.size)
