@@ -8,8 +8,10 @@ from typing import TypeAlias
 
 from rich.cells import cell_len, set_cell_size
 
-from console.text import clean
+from console.text import BLOCK_LIMIT, clean
 
+_LONG = 4
+"""Times its cells in characters, more than a line has but for stacks of marks: a long word is not measured whole."""
 Span: TypeAlias = tuple[str, str]
 """Text and the name of its style in `console.app.palette`, or ""."""
 
@@ -48,17 +50,17 @@ def line(*parts: Span | str, right: Iterable[Span | str] = (), key: Hashable = N
 
 
 def wrapped(text: str, width: int, style: str = "", indent: str = "", first: str | None = None) -> Iterator[Line]:
-    """The text on as many lines as it needs, broken at spaces; ``first`` stands before the first."""
+    """The text as one paragraph on as many lines as it needs, broken at spaces; ``first`` stands before the first."""
     room = max(8, width - cell_len(indent))
     prefix = indent if first is None else first
     current = ""
-    for given in clean(text).split(" "):
+    for given in clean(" ".join(text.splitlines()), BLOCK_LIMIT).split(" "):
         word = given
-        while cell_len(word) > room:
+        while len(word) > _LONG * room or cell_len(word) > room:
             if current:
                 yield Line(((prefix, style), (current, style)))
                 prefix, current = indent, ""
-            head = set_cell_size(word, room).rstrip() or word[:1]
+            head = set_cell_size(word[: _LONG * room], room).rstrip() or word[:1]
             yield Line(((prefix, style), (head, style)))
             prefix, word = indent, word[len(head) :]
         joined = f"{current} {word}" if current else word

@@ -111,13 +111,12 @@ def sides(directory: Path) -> tuple[Side, Side]:
     """Both apps on the shipped plan and rehearsal, in a fresh workspace."""
     workspace = directory / "rehearsal"
     python = [sys.executable, "-P"]
-    environment = {**os.environ, "GLADIATOR_OPERATOR": "Ada"}
-    subprocess.run([*python, "-m", "console", "init", str(workspace)], env=environment, check=True, capture_output=True)
+    env = environment(directory)
+    subprocess.run([*python, "-m", "console", "init", str(workspace)], env=env, check=True, capture_output=True)
     rows = labels(workspace)
     file = directory / "labels.json"
     file.write_text(json.dumps(rows), encoding="utf-8")
     first, last = rows[1][1], rows[-1][1]
-    env = environment(directory)
     return (
         Side("console", [*python, "-m", "console", str(workspace)], (first, last, "Needs you", "leave"), env),
         Side("bare tree", [*python, str(HERE / "bare_tree.py"), str(file)], (first, last), env),

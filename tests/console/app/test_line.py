@@ -1,5 +1,6 @@
 import re
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
@@ -52,3 +53,17 @@ def test_every_sign_is_one_cell_and_tells_states_apart():
     shown = "".join([*ASCII.state.values(), *ASCII.gate.values(), ASCII.open, ASCII.levels, ASCII.ellipsis, ASCII.cut])
     assert shown.isascii()
     assert ASCII.plain("≥ 90 % · 12 °C … ✎").isascii()
+
+
+@pytest.mark.parametrize(
+    "unit", ["x" * 99 + "\n", "x" * 10_000, "word ", "e\N{COMBINING ACUTE ACCENT}", "\N{CJK UNIFIED IDEOGRAPH-6F22}"]
+)
+def test_ten_thousand_characters_are_wrapped_whole(unit):
+    text = (unit * 10_000)[:10_000]
+    drawn = list(wrapped(text, 60))
+    assert "".join(row.plain for row in drawn).replace(" ", "") == "".join(text.split())
+    assert all(cell_len(row.plain) <= 60 for row in drawn)
+
+
+def test_a_paragraph_of_several_lines_is_one():
+    assert [row.plain for row in wrapped("one\ntwo\nthree", 60)] == ["one two three"]
