@@ -23,7 +23,7 @@ CONSOLE: list[BindingType] = [
         "left_square_bracket", "day(-1)", "day before", show=False, key_display="[", tooltip="a repeated task's day"
     ),
     Binding("right_square_bracket", "day(1)", "day after", show=False, key_display="]", tooltip="the day after"),
-    Binding("f", "filter", "filter", show=False, tooltip="all tasks, the open ones, those that need you"),
+    Binding("f", "filter", "filter", show=False, tooltip="all tasks, the open ones, those that need you, or by state"),
     Binding("slash", "find", "find", key_display="/", tooltip="find in the plan, or in the log"),
     Binding(
         "n", "next(1)", "next", show=False, tooltip="what needs you next; while you look for something, the next match"

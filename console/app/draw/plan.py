@@ -14,7 +14,8 @@ from console.conductor.view import TaskView, View
 from console.plan.types import within
 
 SETTLED = ("done", "skipped")
-FILTERS = ("all", "open", "needs you")
+FILTERS = ("all", "open", "needs you", "running", "failed", "done", "locked")
+"""What a filter keeps; a state by its name, lost tasks with the failed ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,10 @@ def chosen(view: View, filter: str) -> Collection[str] | None:
         return {task.id for task in view.tasks.values() if task.state not in ("locked", *SETTLED)}
     if filter == "needs you":
         return {bars.task_of(view, id) for id, _ in view.attention}
-    return None
+    if filter == "all":
+        return None
+    kept = (filter, "lost") if filter == "failed" else (filter,)
+    return {task.id for task in view.tasks.values() if task.state in kept}
 
 
 def _branch(view: View, branch: Branch, depth: int, opened: bool, width: int, glyphs: Glyphs) -> Iterator[Line]:

@@ -61,3 +61,18 @@ def test_a_repeated_task_says_how_it_stands_with_its_days(recorded, states, said
     view = replace(view, tasks=view.tasks | {"W0.2.2": held})
     (row,) = (row for row in rows(view, plan.opening(view)) if "W0.2.2" in row)
     assert row.endswith(said)
+
+
+@pytest.mark.parametrize("state", ["running", "done", "locked"])
+def test_a_filter_keeps_the_tasks_of_one_state(recorded, state):
+    view = recorded().current
+    kept = plan.chosen(view, state)
+    assert kept
+    assert kept == {id for id, task in view.tasks.items() if task.state == state}
+
+
+def test_lost_tasks_are_kept_with_the_failed_ones_and_all_means_all(recorded):
+    view = recorded().current
+    tasks = view.tasks | {"W0.2.2": replace(view.tasks["W0.2.2"], state="lost")}
+    assert plan.chosen(replace(view, tasks=tasks), "failed") == {"W0.2.2"}
+    assert plan.chosen(view, "all") is None
