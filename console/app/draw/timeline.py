@@ -15,14 +15,14 @@ def lines(found: Timeline, zone: str, width: int, glyphs: Glyphs) -> list[Line]:
     here = datetime.datetime.now().astimezone()
     local = f"; here it is {here:%Z}, UTC{here:%z}" if here.utcoffset() else ""
     local += "" if zone == "UTC" else f"; the site is in {zone}"
-    first = max(len("milestone"), *map(len, found.times)) + 2
+    first = max(6, *map(len, found.times)) + 2
     slip = wording.span(found.expected_end - found.planned_end)
     drawn = [line((f"times in UTC{local}", "dim"))]
     drawn += wrapped(f"planned end {_minute(found.planned_end)}, expected {_minute(found.expected_end)}: {slip}", width)
     hangs = f" {glyphs.arrow} ".join(found.critical) or "nothing"
     drawn += wrapped(f"the end hangs on {hangs}", width)
     if found.milestones:
-        drawn += [Line(), line((f"{'milestone':{first}}{'planned':12}{'reached, or ≈':14}{'slip':>11}", "head"))]
+        drawn += [Line(), line((f"{'':{first}}{'planned':12}{'reached, or ≈':14}{'slip':>11}  milestone", "head"))]
         drawn += [_milestone(reached, first) for reached in found.milestones]
     drawn += [Line(), line((f"{'task':{first}}{'planned':12}{'ended, or ≈':14}{'slip':>11}  state", "head"))]
     return drawn + [_row(times, first, glyphs) for times in found.times.values()]
