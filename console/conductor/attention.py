@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Iterable, Iterator, Mapping
 
 from console.conductor.moments import counts, due_at, moment, planned
+from console.conductor.ready import retested
 from console.conductor.scene import Scene
 from console.conductor.view import ContingencyView, GateView, TaskView
 
@@ -25,7 +26,7 @@ def attention(
 ) -> tuple[tuple[str, str], ...]:
     """Every task, gate and contingency that waits for somebody."""
     found: list[Found] = [pair for task in tasks.values() for pair in _of_task(scene, task, tasks)]
-    found += _of_gates(gates)
+    found += _of_gates(scene, gates)
     found += [
         ("late" if c.cause == "schedule" else "contingency", _called_for(c)) for c in contingencies if c.state == "open"
     ]
@@ -100,13 +101,13 @@ def _called_for(contingency: ContingencyView) -> tuple[str, str]:
     return (contingency.id, f"{contingency.condition}: {contingency.action}")
 
 
-def _of_gates(gates: Mapping[str, GateView]) -> Iterator[Found]:
+def _of_gates(scene: Scene, gates: Mapping[str, GateView]) -> Iterator[Found]:
     for gate in gates.values():
         if gate.stale:
             yield "stale", (gate.id, "decided on evidence that has changed")
         elif gate.state == "ready":
             yield "gate", (gate.id, "ready to be decided")
-        elif gate.state == "no-go" and not gate.provisional:
+        elif gate.state == "no-go" and not (gate.provisional or retested(scene, gate.id)):
             yield "gate", (gate.id, "NO-GO: what is behind it stays locked")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from console.conductor import wording
 from console.conductor.moments import counts, day_start, planned
 from console.conductor.occurrences import current
-from console.conductor.ready import task_state
+from console.conductor.ready import retested, task_state
 from console.conductor.records import met
 from console.conductor.scene import Scene
 from console.conductor.view import ContingencyView, NoteView
@@ -18,7 +18,8 @@ from operations.contract import Value
 def contingency(scene: Scene, id: str) -> ContingencyView:
     """One contingency as it stands: quiet, open while a sign of it is unanswered, else answered."""
     asked = scene.plan.contingency[id]
-    signs = tuple(_signs(scene, asked))
+    over = asked.until and task_state(scene, scene.ran(asked.until))[0] in ("done", "skipped")
+    signs = () if over else tuple(_signs(scene, asked))
     answers = scene.state.answers.get(id, [])
     known = {sign for answer in answers for sign in answer.entry.signs}
     return ContingencyView(
@@ -37,7 +38,7 @@ def contingency(scene: Scene, id: str) -> ContingencyView:
 def _signs(scene: Scene, asked: Contingency) -> Iterator[str]:
     """What calls for it, each in words that stay the same while it is the same."""
     taken = scene.state.decision(asked.gate) if asked.gate else None
-    if taken is not None and taken.entry.outcome == "no-go":
+    if taken is not None and taken.entry.outcome == "no-go" and not retested(scene, asked.gate):
         yield f"{asked.gate} is NO-GO, by {taken.operator} at {taken.at}"
     for sign in asked.sign:
         if found := _sign(scene, sign):

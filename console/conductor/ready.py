@@ -138,6 +138,11 @@ def gate_state(scene: Scene, id: str) -> GateState:
     return "ready"
 
 
+def retested(scene: Scene, gate: str) -> bool:
+    """Whether a NO-GO at the gate was taken up again and is GO by now."""
+    return any(planned.retests == gate and gate_state(scene, id) == "go" for id, planned in scene.plan.gate.items())
+
+
 def gate_task(plan: Plan, gate: str) -> str:
     """The task at which the gate is decided; empty if the plan names none."""
     return next((id for id, task in plan.task.items() if task.gate == gate), "")

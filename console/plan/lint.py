@@ -162,6 +162,8 @@ def _contingencies(plan: Plan) -> Iterator[Finding]:
             yield Finding(
                 ("contingency", id), "has neither sign nor gate: only a person can tell that it is there", True
             )
+        if contingency.until and contingency.until not in plan.task:
+            yield Finding(("contingency", id, "until"), f'no task "{contingency.until}"')
         for at, sign in enumerate(contingency.sign):
             yield from lint_operations.sign(("contingency", id, "sign", at), plan, sign)
 

@@ -220,6 +220,8 @@ class Contingency(Struct, frozen=True, kw_only=True):
     """Where it belongs: the tasks that it may befall, or that answer it."""
     gate: Id = ""
     sign: list[Sign] = []
+    until: Id = ""
+    """Once that task is done nothing calls for it any more."""
     impact: str = ""
 
 

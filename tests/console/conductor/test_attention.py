@@ -144,3 +144,10 @@ def test_a_day_that_comes_before_its_time_is_done_opens_the_buffers_contingency(
     story.did("make")
     story.did("split")
     assert story.view.contingencies["C-3"].state == "quiet"
+
+
+def test_once_its_task_is_done_nothing_calls_for_it(stalled):
+    stalled.plan.contingency["C-1"] = msgspec.structs.replace(stalled.plan.contingency["C-1"], until="early")
+    assert stalled.view.contingencies["C-1"].state == "open"
+    stalled.plan.contingency["C-1"] = msgspec.structs.replace(stalled.plan.contingency["C-1"], until="make")
+    assert stalled.view.contingencies["C-1"].state == "quiet"

@@ -91,6 +91,7 @@ async def test_a_retest_is_a_new_round_and_the_old_one_stays(conductor):
     }
     assert view.gates["G1"].state == "no-go"
     assert not view.gates["G1"].stale, "its evidence is the first round's"
+    assert ("G1", "NO-GO: what is behind it stays locked") in view.attention
     assert view.gates["G1"].criteria[0].shown == "89 of 100 = 89.0 %"
     assert not view.gates["G1r"].may_go
     ending = await Rehearsal(conductor, {}, lambda _: None).through("G1r")
@@ -105,6 +106,7 @@ async def test_a_retest_is_a_new_round_and_the_old_one_stays(conductor):
     assert view.tasks["count"].round == 2
     assert view.tasks["count"].records[0].value == 150
     assert view.gates["G1r"].criteria[0].shown == "97 of 100 = 97.0 %"
+    assert not any(id == "G1" for id, _ in view.attention), "its NO-GO was taken up again: nothing stays locked by it"
     assert view.tasks["go_on"].state == "ready"
     assert view.gates["G1"].criteria[0].shown == "89 of 100 = 89.0 %"
 
