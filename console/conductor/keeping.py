@@ -56,11 +56,14 @@ class Keeping:
             while True:
                 if turn.take():
                     for host in self._machines:
-                        if host not in filling or filling[host].done():
-                            if self._gap(host):
-                                filling[host] = asyncio.create_task(self._fill(host))
-                            else:
-                                self._store(host)
+                        if host in filling and not filling[host].done():
+                            continue
+                        if host in filling:
+                            filling.pop(host).result()
+                        if self._gap(host):
+                            filling[host] = asyncio.create_task(self._fill(host))
+                        else:
+                            self._store(host)
                 self._journal(operator)
                 await asyncio.sleep(LOOK)
         finally:
@@ -107,7 +110,7 @@ class Keeping:
             files = [await self._fetched(job.started) for job in self._sampled(host, newest)]
             # From the first second that the host tells of itself `_store` goes on: what is in both counts once.
             until = [int(reading.t) - 0.001 for reading in self._came(host)[:1]]
-            await asyncio.to_thread(archive.fill, files, min(time.time(), *until))
+            await asyncio.to_thread(archive.fill, files, min([time.time(), *until]))
         self._filled[host] = since
 
     def _sampled(self, host: str, newest: float) -> list[Job]:

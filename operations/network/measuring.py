@@ -134,7 +134,7 @@ class _Teller:
         point = iperf.live(line)
         if point is not None:
             self._context.metric(self._direction, point[1], step=round(point[0] / iperf.INTERVAL))
-            line = f"{point[1]:.3g} Gbit/s {self._direction.replace('_', ' ')}  {line}"
+            line = f"{point[1]:.2f} Gbit/s {self._direction.replace('_', ' ')}  {line}"
         self._context.log(line)
 
 

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from console.app.draw.hosts import Heard
-from console.conductor.view import JobView, RecordView, TaskView
+from console.conductor.view import JobView, RecordView, TaskView, chain
 from console.plan import types
 from console.plan.loading import load_plan, shipped
 
@@ -114,7 +114,7 @@ class Stage:
         for n in range(24):
             rate = 9_380_000 + n % 5 * 11_000
             span = f"{n / 2:5.2f}-{n / 2 + 0.5:5.2f}"
-            text = f"{rate / 1e6:.3g} Gbit/s to server  [  5]  {span}  sec   559 MBytes  {rate} Kbits/sec"
+            text = f"{rate / 1e6:.2f} Gbit/s to server  [  5]  {span}  sec   559 MBytes  {rate} Kbits/sec"
             lines += [{"type": "metric", "name": "to_server", "step": n + 1, "value": rate / 1e6}, logged(text)]
         asked = [{"type": "progress", "done": n, "total": 120, "unit": "s"} for n in range(13)]
         return self.show("W1.2", "running", {}, says=(lines, asked))
@@ -208,6 +208,13 @@ def test_a_throughput_under_way(looks, stage, size):
 @pytest.mark.parametrize("verdict", ["ENFORCED", "BROKEN"])
 def test_the_verdict_on_the_air_gap(looks, stage, verdict):
     assert looks(stage.gap(verdict), SIZES["120x40"], [], "W1.3")
+
+
+def test_of_several_roles_the_log_is_the_first_ones(stage):
+    task = stage.gap("BROKEN").current.tasks["W1.3"]
+    assert (task.leading.role, task.job.role) == ("first", "third")
+    assert [job.role for job in chain(list(task.jobs))] == ["first"]
+    assert chain([]) == []
 
 
 def test_the_verdict_on_a_small_terminal(looks, stage):
