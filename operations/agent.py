@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +29,7 @@ _POLL = 0.1  # seconds between two looks at a followed file that has not grown
 _LOCK_LOOK = 0.5  # seconds between two looks at the lock of a job that says nothing
 _OUTBOX = 4 * wire.BODY
 _SECRETS_LIMIT = 32_768
+_FILES: Mapping[wire.FollowedFile, str] = {"events": job.EVENTS, "readings": job.READINGS}
 
 
 def serve(root: Path) -> int:
@@ -49,9 +51,16 @@ def serve(root: Path) -> int:
 
 @dataclass(slots=True)
 class _Followed:
+    job: str
+    file: wire.FollowedFile
     directory: Path
     offset: int
+    on: bool
     looked: float = 0.0
+
+    @property
+    def path(self) -> Path:
+        return self.directory / _FILES[self.file]
 
 
 @dataclass(slots=True)
@@ -70,7 +79,7 @@ class _Agent:
         self._parser = wire.Parser()
         self._greeted = False
         self._outbox: deque[memoryview] = deque()
-        self._followed: dict[str, _Followed] = {}
+        self._followed: dict[tuple[str, wire.FollowedFile], _Followed] = {}
         self._launching: dict[int, _Launching] = {}
         self._children: list[subprocess.Popen[bytes]] = []
         self._sampler = Sampler(root)
@@ -184,7 +193,7 @@ class _Agent:
             case wire.Follow():
                 self._follow(request)
             case wire.Unfollow():
-                self._followed.pop(request.job, None)
+                self._followed.pop((request.job, request.file), None)
             case wire.Readings():
                 self._interval = max(0.2, request.interval) if request.interval > 0 else 0.0
                 self._next_sample = time.monotonic()
@@ -265,41 +274,44 @@ class _Agent:
 
     def _follow(self, request: wire.Follow) -> None:
         directory = self._existing(request.job)
-        size = _size(directory / job.EVENTS)
+        size = _size(directory / _FILES[request.file])
         if not 0 <= request.offset <= size:
-            raise Refusal(f"job {request.job} has {size} bytes of events, asked for from {request.offset}")
-        self._followed[request.job] = _Followed(directory, request.offset)
+            raise Refusal(f"job {request.job} has {size} bytes of {request.file}, asked for from {request.offset}")
+        followed = _Followed(request.job, request.file, directory, request.offset, request.on)
+        self._followed[request.job, request.file] = followed
 
     def _follow_all(self) -> bool:
-        """Gives each followed job its turn, one frame at most; True if there was something for any."""
+        """Gives each followed file its turn, one frame at most; True if there was something for any."""
         found = False
-        for name in list(self._followed):
+        for key in list(self._followed):
             if not self._room():
                 return True
-            followed = self._followed.pop(name)
+            followed = self._followed.pop(key)
             offset = followed.offset
             try:
-                over = self._turn(name, followed)
+                over = self._turn(followed)
             except OSError as error:
-                self._send(wire.Ended(job=name, state="dead", fault=described(error)))
+                self._send(wire.Ended(job=followed.job, state="dead", fault=described(error), file=followed.file))
                 continue
             found = found or followed.offset > offset
             if not over:
-                self._followed[name] = followed  # behind all others: its next turn is after theirs
+                self._followed[key] = followed  # behind all others: its next turn is after theirs
         return found
 
-    def _turn(self, name: str, followed: _Followed) -> bool:
-        """Sends some of what is new; True if there is nothing new and never will be."""
-        data = _read_at(followed.directory / job.EVENTS, followed.offset)
+    def _turn(self, followed: _Followed) -> bool:
+        """Sends some of what is new; True if there is nothing new and no more is to be waited for."""
+        data = _read_at(followed.path, followed.offset)
         if data:
-            self._send(wire.Data(job=name, offset=followed.offset), data)
+            self._send(wire.Data(job=followed.job, offset=followed.offset, file=followed.file), data)
             followed.offset += len(data)
         elif (ended := self._ended(followed)) is not None:
-            self._send(wire.Ended(job=name, state=ended))
+            self._send(wire.Ended(job=followed.job, state=ended, file=followed.file))
             return True
         return False
 
     def _ended(self, followed: _Followed) -> job.JobState | None:
+        if not followed.on:
+            return job.state(followed.directory)
         now = time.monotonic()
         if now - followed.looked < _LOCK_LOOK:
             return None
@@ -308,7 +320,7 @@ class _Agent:
         if state == "running":
             return None
         # Nobody writes any more: what is there now is all there will be.
-        if _size(followed.directory / job.EVENTS) > followed.offset:
+        if _size(followed.path) > followed.offset:
             followed.looked = 0.0
             return None
         return state

@@ -24,6 +24,8 @@ Retention = Literal["keep", "rotates"]
 Uses = Literal["accelerator", "network"] | None
 AMOUNT = {"amount": True}
 """``Meta(extra=AMOUNT)`` marks a parameter that a site may set for itself (an amount or a learning rate)."""
+OWN_ADDRESS = {"amount": True, "own_address": True}
+"""``Meta(extra=OWN_ADDRESS)`` marks where the first role's job listens, as the site says it of its host."""
 
 
 class Refusal(Exception):
@@ -179,6 +181,7 @@ class Field(msgspec.Struct, frozen=True):
     amount: bool
     takes: Literal["artefact", "jobs", "value"]
     schema: dict[str, Any]
+    own_address: bool = False
 
 
 @functools.cache
@@ -200,7 +203,14 @@ def fields(operation: Operation) -> tuple[Field, ...]:
         extra = _extra(field.type)
         found.append(
             Field(
-                field.name, schema.get("description", ""), required, default, bool(extra.get("amount")), takes, schema
+                field.name,
+                schema.get("description", ""),
+                required,
+                default,
+                bool(extra.get("amount")),
+                takes,
+                schema,
+                bool(extra.get("own_address")),
             )
         )
     return tuple(found)

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
 from operations.host.readings import Reading
 from operations.job import JobFile, JobState
 
-PROTOCOL = 1
+PROTOCOL = 2
 MAGIC = b"\n\x1e gladiator-wire \x1e\n"
 FRAME_LIMIT = 1 << 20
 """Bytes of a frame, its first length not counted."""
@@ -25,7 +25,9 @@ RUBBISH_LIMIT = 65_536
 NOISE = 256
 """Bytes of it that are kept, to be shown."""
 BODY = 65_536
-"""Bytes of a job's events in one `Data` frame at most."""
+"""Bytes of a job's file in one `Data` frame at most."""
+FollowedFile: TypeAlias = Literal["events", "readings"]
+"""What of a job can be followed: what it says, and what its supervisor sampled of the host."""
 
 _LENGTHS = struct.Struct(">II")
 
@@ -68,11 +70,16 @@ class Stop(_Message, frozen=True, kw_only=True, tag="stop"):
 
 
 class Follow(_Message, frozen=True, kw_only=True, tag="follow"):
-    """Answered by `Done`; then `Data` frames bring the events from ``offset`` on, and `Ended` says no more come."""
+    """Answered by `Done`; then `Data` frames bring the file from ``offset`` on, and `Ended` says no more come.
+
+    That is at the job's end, or with ``on`` false once all that is there now was sent.
+    """
 
     id: int
     job: str
     offset: int
+    file: FollowedFile = "events"
+    on: bool = True
 
 
 class Unfollow(_Message, frozen=True, kw_only=True, tag="unfollow"):
@@ -80,6 +87,7 @@ class Unfollow(_Message, frozen=True, kw_only=True, tag="unfollow"):
 
     id: int
     job: str
+    file: FollowedFile = "events"
 
 
 class Readings(_Message, frozen=True, kw_only=True, tag="readings"):
@@ -116,19 +124,21 @@ class State(_Message, frozen=True, kw_only=True, tag="state"):
 
 
 class Data(_Message, frozen=True, kw_only=True, tag="data"):
-    """The body is what stands at ``offset`` of the job's events; it may end inside a line."""
+    """The body is what stands at ``offset`` of the job's file; it may end inside a line."""
 
     job: str
     offset: int
+    file: FollowedFile = "events"
 
 
 class Ended(_Message, frozen=True, kw_only=True, tag="ended"):
-    """The job has ended and all of its events have been sent, or they can't be read; it is followed no more."""
+    """All of the job's file has been sent that was asked for, or it can't be read; it is followed no more."""
 
     job: str
     state: JobState
     fault: str = ""
-    """Why the events can't be read; then ``state`` means nothing."""
+    """Why the file can't be read; then ``state`` means nothing."""
+    file: FollowedFile = "events"
 
 
 class Sample(_Message, frozen=True, kw_only=True, tag="sample"):

@@ -117,7 +117,7 @@ async def _log(verbs: Conductor, arguments: argparse.Namespace) -> int:
         view = verbs.workspace.view()
         if arguments.task not in view.tasks:
             raise Unusable(f"no task {arguments.task} in this plan")
-        job = view.tasks[arguments.task].job
+        job = view.tasks[arguments.task].leading
         if job is None:
             raise Refused(f"{arguments.task} has not run")
         if arguments.follow and job.state == "running":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,13 +12,12 @@ from pathlib import Path
 from console.conductor.alerts import Watch, keyed
 from console.conductor.workspace import Workspace
 from console.hosts.archive import Archive, History, Span, Turn, values
-from console.hosts.hosts import Hosts
-from console.journal.entries import AlertCleared, AlertRaised, AnyEntry
-from console.journal.fold import State
+from console.hosts.hosts import Hosts, HostUnreachable
+from console.journal.entries import AlertCleared, AlertRaised, AnyEntry, JobStarted
+from console.journal.fold import Job, State
 from console.journal.store import Duplicate, JournalError
 from console.plan import limits
 from operations.host.readings import Reading
-from operations.job import READINGS
 
 DIRECTORY = "readings"
 LOOK = 1.0
@@ -39,26 +39,37 @@ class Keeping:
         self._archives: dict[str, Archive] = {}
         self._told: dict[tuple[str, Span], History] = {}
         self._last: dict[str, Reading] = {}
+        self._filled: dict[str, float] = {}
+        """Machine -> since when its host is up, at the last time that its gap was filled."""
         self._watch = Watch()
 
     async def keep(self, operator: str) -> None:
         """Keeps readings and journals alerts until cancelled; without an operator it writes nothing.
 
-        What jobs sampled while no console was open is taken first.
+        What jobs sampled while no console was open, or the host did not answer, is taken first.
         """
         if not operator:
             return
-        turn, filled = Turn(self._directory), False
+        turn = Turn(self._directory)
+        filling: dict[str, asyncio.Task[None]] = {}
         try:
             while True:
                 if turn.take():
-                    if not filled:
-                        await self._fill()
-                        filled = True
-                    self._store()
+                    for host in self._machines:
+                        if host in filling and not filling[host].done():
+                            continue
+                        if host in filling:
+                            filling.pop(host).result()
+                        if self._gap(host):
+                            filling[host] = asyncio.create_task(self._fill(host))
+                        else:
+                            self._store(host)
                 self._journal(operator)
                 await asyncio.sleep(LOOK)
         finally:
+            for task in filling.values():
+                task.cancel()
+            await asyncio.gather(*filling.values(), return_exceptions=True)
             turn.close()
             for archive in self._archives.values():
                 archive.close()
@@ -84,25 +95,50 @@ class Keeping:
             self._archives[host] = Archive(self._directory, host)
         return self._archives[host]
 
-    async def _fill(self) -> None:
-        jobs = [job.started for job in self._workspace.journal.state.jobs.values()]
-        for first, hosts in self._machines.items():
-            files = [self._hosts.events_file(j.host, j.job).with_name(READINGS) for j in jobs if j.host in hosts]
-            with contextlib.suppress(OSError):  # a gap stays a gap
-                await asyncio.to_thread(self._archive(first).fill, files, time.time())
+    def _gap(self, host: str) -> bool:
+        """Whether the host has come up since its gap was filled: what it says now is kept after what is missing."""
+        self._hosts.readings(host)  # from the first look on it is asked
+        state = self._hosts.state(host)
+        return state.state == "up" and self._filled.get(host) != state.since
 
-    def _store(self) -> None:
-        """Takes the readings that came since the last look."""
-        for host in self._machines:
-            came: list[Reading] = []
-            for reading in reversed(self._hosts.readings(host)):
-                if reading is self._last.get(host):
-                    break
-                came.append(reading)
-            for reading in reversed(came):
-                with contextlib.suppress(OSError):  # a full disk leaves a gap; what runs there says so itself
-                    self._archive(host).add(reading)
-                self._last[host] = reading
+    async def _fill(self, host: str) -> None:
+        """Takes what the machine's jobs sampled since its newest reading here."""
+        since = self._hosts.state(host).since
+        with contextlib.suppress(OSError):  # a gap stays a gap
+            archive = self._archive(host)
+            newest = await asyncio.to_thread(archive.newest, time.time())
+            files = [await self._fetched(job.started) for job in self._sampled(host, newest)]
+            # From the first second that the host tells of itself `_store` goes on: what is in both counts once.
+            until = [int(reading.t) - 0.001 for reading in self._came(host)[:1]]
+            await asyncio.to_thread(archive.fill, files, min([time.time(), *until]))
+        self._filled[host] = since
+
+    def _sampled(self, host: str, newest: float) -> list[Job]:
+        """The machine's jobs that may have sampled something after that moment."""
+        hosts = self._machines[host]
+        jobs = (job for job in self._workspace.journal.state.jobs.values() if job.started.host in hosts)
+        return [job for job in jobs if job.finished is None or _seconds(job.ended_at) >= newest]
+
+    async def _fetched(self, started: JobStarted) -> Path:
+        with contextlib.suppress(HostUnreachable):  # what can't be read there, or written here, stays a gap
+            await self._hosts.fetch_readings(started.host, started.job)
+        return self._hosts.readings_file(started.host, started.job)
+
+    def _store(self, host: str) -> None:
+        """Takes the machine's readings that came since the last look."""
+        for reading in self._came(host):
+            with contextlib.suppress(OSError):  # a full disk leaves a gap; what runs there says so itself
+                self._archive(host).add(reading)
+            self._last[host] = reading
+
+    def _came(self, host: str) -> list[Reading]:
+        """The machine's readings that are not kept yet, oldest first."""
+        came: list[Reading] = []
+        for reading in reversed(self._hosts.readings(host)):
+            if reading is self._last.get(host):
+                break
+            came.append(reading)
+        return came[::-1]
 
     def _journal(self, operator: str) -> None:
         newest: dict[str, tuple[float, Mapping[str, float]]] = {}
@@ -120,3 +156,8 @@ class Keeping:
             return [*keyed(state, entry)]
 
         self._workspace.journal.append(operator, build)
+
+
+def _seconds(at: str) -> float:
+    """Seconds since 1970."""
+    return datetime.datetime.fromisoformat(at).timestamp()

@@ -73,10 +73,20 @@ def _layers(scene: Scene, task: str, sets: Mapping[str, object]) -> dict[Source,
             option = dict(opening.entry.parameters.get(task, {}))
     return {
         "plan": scene.task(task).parameters,
-        "site": scene.site.parameters.get(task, {}),
+        "site": {**_own_address(scene, task), **scene.site.parameters.get(task, {})},
         "option": option,
         "set": sets,
     }
+
+
+def _own_address(scene: Scene, task: str) -> Mapping[str, object]:
+    """Where the first role's job listens, as the site says it of that job's host."""
+    named = scene.task(task).host
+    first = scene.site.host.get(named[0] if isinstance(named, list) and named else "")
+    if first is None or not first.wired:
+        return {}
+    operation = registry.find(scene.task(task).operation)
+    return {field.name: first.wired for field in fields(operation) if field.own_address}
 
 
 def _view(field: Field, layers: Mapping[Source, Mapping[str, object]]) -> ParameterView:

@@ -194,14 +194,22 @@ class TaskView(Struct, frozen=True):
         """The latest attempt of the current round."""
         return next((j for j in reversed(self.jobs) if j.round == self.round), None)
 
+    @property
+    def leading(self) -> JobView | None:
+        """Of the latest attempt the first role's job: what its partners find is collected and judged there."""
+        return next((j for j in self.jobs if self.job is not None and _attempt(j) == _attempt(self.job)), None)
+
 
 def _attempt(job: JobView) -> tuple[int, str, int]:
     return job.round, job.occurrence, job.attempt
 
 
 def chain(jobs: list[JobView]) -> list[JobView]:
-    """The attempts that the newest one goes on from, oldest first: one curve. One begun anew is a curve of its own."""
-    found = jobs[-1:]
+    """The attempts that the newest one goes on from, oldest first: one curve. One begun anew is a curve of its own.
+
+    Of several roles it is the first one's: what its partners find is collected there.
+    """
+    found = [job for job in jobs if _attempt(job) == _attempt(jobs[-1])][:1]
     by_id = {job.id: job for job in jobs}
     while found and found[0].continues in by_id:
         found.insert(0, by_id[found[0].continues])

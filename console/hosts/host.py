@@ -25,7 +25,7 @@ class OneHost:
         self.channel = Channel(link, self._up, self._news)
         self.telemetry = Telemetry()
         self._watched = False
-        self._sources: dict[str, FarSource] = {}
+        self._sources: dict[tuple[str, wire.FollowedFile], FarSource] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def watch(self) -> None:
@@ -34,24 +34,27 @@ class OneHost:
             self._watched = True
             self._soon(self._ask_readings())
 
-    def source(self, job_id: str, path: Path) -> FarSource:
-        """The far job's events; all who follow it share one mirror. Close it after use."""
-        found = self._sources.get(job_id)
+    def source(self, job_id: str, path: Path, file: wire.FollowedFile = "events", *, on: bool = True) -> FarSource:
+        """A far job's file; all who follow it share one mirror. Close it after use.
+
+        With ``on`` false it ends with what is there when it is asked for.
+        """
+        found = self._sources.get((job_id, file))
         if found is None:
-            found = self._sources[job_id] = FarSource(self, job_id, Mirror(path))
+            found = self._sources[job_id, file] = FarSource(self, job_id, Mirror(path), file, on)
             self._soon(self.ask_follow(found))
         found.users += 1
         return found
 
     async def let_go(self, source: FarSource) -> None:
-        """Ends the mirroring of a job that nobody follows any more."""
+        """Ends the mirroring of a file that nobody follows any more."""
         source.users -= 1
         if source.users:
             return
-        del self._sources[source.job]
+        del self._sources[source.job, source.file]
         source.mirror.close()
         if not source.ended:
-            self._soon(self._ask(wire.Unfollow(id=0, job=source.job)))
+            self._soon(self._ask(wire.Unfollow(id=0, job=source.job, file=source.file)))
 
     async def close(self) -> None:
         """Ends the agent; its jobs go on."""
@@ -87,7 +90,8 @@ class OneHost:
     async def ask_follow(self, source: FarSource) -> None:
         """Asks for what the mirror has not got."""
         try:
-            await self.channel.ask(wire.Follow(id=0, job=source.job, offset=source.mirror.restart()))
+            offset = source.mirror.restart()
+            await self.channel.ask(wire.Follow(id=0, job=source.job, offset=offset, file=source.file, on=source.on))
         except HostUnreachable:
             return
         except HostRefused:
@@ -97,12 +101,12 @@ class OneHost:
         match frame.message:
             case wire.Sample(reading=reading):
                 self.telemetry.add(reading)
-            case wire.Data(job=name, offset=offset):
-                source = self._sources.get(name)
+            case wire.Data(job=name, offset=offset, file=file):
+                source = self._sources.get((name, file))
                 if source is not None and not source.ended:
                     self._mirror(source, offset, frame.body)
-            case wire.Ended(job=name, fault=fault):
-                source = self._sources.get(name)
+            case wire.Ended(job=name, fault=fault, file=file):
+                source = self._sources.get((name, file))
                 if source is not None:
                     source.end(clean(fault))
 
@@ -115,17 +119,19 @@ class OneHost:
                 self._soon(self.ask_follow(source))
             return
         except (OSError, ValueError) as error:
-            source.end(f"the events of job {source.job} can't be mirrored: {error}")
-            self._soon(self._ask(wire.Unfollow(id=0, job=source.job)))  # the rest may be long
+            source.end(f"the {source.file} of job {source.job} can't be mirrored: {error}")
+            self._soon(self._ask(wire.Unfollow(id=0, job=source.job, file=source.file)))  # the rest may be long
             return
         source.grown.set()
 
 
 class FarSource:
-    """A far job's events as they arrive in the mirror."""
+    """A far job's file as it arrives in the mirror."""
 
-    def __init__(self, host: OneHost, job: str, mirror: Mirror) -> None:
+    def __init__(self, host: OneHost, job: str, mirror: Mirror, file: wire.FollowedFile, on: bool) -> None:
         self.job = job
+        self.file = file
+        self.on = on
         self.mirror = mirror
         self.users = 0
         self.ended = False
@@ -139,7 +145,7 @@ class FarSource:
         self.grown.set()
 
     def over(self) -> bool:
-        """Whether no more events will come than are there now. Raises HostUnreachable if they can't be had."""
+        """Whether no more will come than is there now. Raises HostUnreachable if it can't be had."""
         if self.fault:
             raise HostUnreachable(self.fault)
         return self.ended

@@ -76,7 +76,29 @@ class Hosts:
         root = self.root(host)
         if root is not None and not self._is_contained(host, job_id):
             return job.directory_of(root, job_id) / job.EVENTS
-        return self._workspace / "mirror" / host / job.directory_of(self._workspace, job_id).name / job.EVENTS
+        return self._mirrored(host, job_id) / job.EVENTS
+
+    def readings_file(self, host: str, job_id: str) -> Path:
+        """Where what a job's supervisor sampled is read on this machine; a far host's is there once it is fetched."""
+        root = self.root(host)
+        if root is not None:
+            return job.directory_of(root, job_id) / job.READINGS
+        return self._mirrored(host, job_id) / job.READINGS
+
+    async def fetch_readings(self, host: str, job_id: str) -> None:
+        """Copies what a far job's supervisor has sampled so far and is not here yet, through any cuts.
+
+        Raises HostUnreachable if it can't be read there or written here.
+        """
+        if self.root(host) is not None:
+            return
+        # The files of a contained job are under the host's root too, whether its container is up or not.
+        source = self._host(host).source(job_id, self.readings_file(host, job_id), "readings", on=False)
+        try:
+            while not source.over():
+                await source.wait()
+        finally:
+            await source.close()
 
     async def follow(self, host: str, job_id: str, offset: int = 0) -> AsyncIterator[bytes]:
         """Yields the job's events from ``offset`` on, as one or more whole lines each time.
@@ -130,6 +152,9 @@ class Hosts:
         await asyncio.gather(*(found.close() for found in self._hosts.values()))
         self._hosts.clear()
         self._ssh.clear()
+
+    def _mirrored(self, host: str, job_id: str) -> Path:
+        return self._workspace / "mirror" / host / job.directory_of(self._workspace, job_id).name
 
     def _is_contained(self, host: str, job_id: str) -> bool:
         found = self._site.host[host]

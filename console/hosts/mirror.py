@@ -1,4 +1,4 @@
-"""A copy of a far job's events in the workspace: every byte at its own offset, whole lines only."""
+"""A copy of a far job's events or readings in the workspace: every byte at its own offset, whole lines only."""
 
 from __future__ import annotations
 

@@ -143,5 +143,5 @@ def lost(error: Exception) -> OSError:
     """What ended a connection that was up."""
     reason = str(error)
     if "keepalive" in reason:
-        return OSError("the link is cut: nothing was heard for some seconds")
+        return OSError("the link is cut, nothing was heard for some seconds: look at cable and switch")
     return OSError(clean(f"the connection was lost: {reason}"))

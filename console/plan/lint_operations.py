@@ -45,9 +45,25 @@ def in_plan(plan: Plan, graph: Graph) -> Iterator[Finding]:
 
 
 def in_site(site: Site, plan: Plan) -> Iterator[Finding]:
-    """A site's parameters: only amounts of operations that the plan runs."""
+    """A site's parameters: only amounts of operations that the plan runs. And the addresses that those need."""
     for task, values in site.parameters.items():
         yield from _values(("parameters", task), plan, task, values, amounts=True)
+    yield from _own_addresses(site, plan)
+
+
+def _own_addresses(site: Site, plan: Plan) -> Iterator[Finding]:
+    """A far host whose jobs listen for another host's: on its loopback they would hear nobody."""
+    told: set[str] = set()
+    for id, task in plan.task.items():
+        operation = _find(task)
+        first = task.host[0] if isinstance(task.host, list) and task.host else ""
+        host = site.host.get(first)
+        if operation is None or host is None or host.link == "local" or host.wired or first in told:
+            continue
+        given = {**task.parameters, **site.parameters.get(id, {})}
+        if any(field.own_address and field.name not in given for field in fields(operation)):
+            told.add(first)
+            yield Finding(("host", first, "wired"), f"missing; {id} listens there for the other hosts")
 
 
 def sign(place: Path, plan: Plan, asked: Sign) -> Iterator[Finding]:

@@ -343,6 +343,9 @@ class Host(Struct, frozen=True, kw_only=True):
     """The same word for hosts that share one machine: figures between them are null."""
     address: str = ""
     """A name, an address, or a ``Host`` of the operator's ``~/.ssh/config``, which fills in what is left out here."""
+    wired: Annotated[str, Meta(pattern=r"^([0-9A-Fa-f.:]{2,39})?$(?!\n)")] = ""
+    """Its own address on the wired network, where its jobs listen for the other hosts'; no name, which may lead
+    elsewhere."""
     user: str = ""
     port: Annotated[int, Meta(ge=0, le=65535)] = 0
     """0 leaves it to ``~/.ssh/config``, else 22."""
@@ -389,7 +392,7 @@ class SiteFile(Struct, frozen=True, kw_only=True):
     """``GATE.criterion`` -> why this rehearsal can't prove that facility criterion; ``limit.NAME`` -> why that limit of
     the plan does not hold here."""
     parameters: dict[Id, dict[str, Scalar]] = {}
-    """Task -> amounts that replace the plan's."""
+    """Task -> amounts that replace the plan's; for one task also another address than its host's ``wired``."""
     sign_key: str = ""
     zone: str = "UTC"
 

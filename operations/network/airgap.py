@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from operations.contract import AMOUNT, Context, Kind, Measure, Operation, Output
+from operations.contract import OWN_ADDRESS, Context, Kind, Measure, Operation, Output
 
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$(?!\n)")]
 Address = Annotated[str, Meta(pattern=r"^[0-9A-Fa-f.:]{2,39}$(?!\n)")]
@@ -18,9 +18,9 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """What is asked outward, and how the hosts meet; all jobs of a run get the same."""
 
     role: Literal["first", "second", "third"]
-    address: Annotated[str, Meta(description="the first host's own address on the wired network", extra=AMOUNT)] = (
-        "127.0.0.1"
-    )
+    address: Annotated[
+        str, Meta(description="the first host's own address on the wired network", extra=OWN_ADDRESS)
+    ] = "127.0.0.1"
     names: Annotated[
         tuple[Name, ...],
         Meta(description="the hosts' names in the roles' order: the control of the system's resolver"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from operations.contract import AMOUNT, Context, Kind, Measure, Operation
+from operations.contract import OWN_ADDRESS, Context, Kind, Measure, Operation
 
 if TYPE_CHECKING:
     from operations.network.interfaces import Interface
@@ -17,9 +17,9 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """Where the hosts meet; all jobs of a run get the same."""
 
     role: Literal["first", "second", "third"]
-    address: Annotated[str, Meta(description="the first host's own address on the wired network", extra=AMOUNT)] = (
-        "127.0.0.1"
-    )
+    address: Annotated[
+        str, Meta(description="the first host's own address on the wired network", extra=OWN_ADDRESS)
+    ] = "127.0.0.1"
     endpoint_address: Annotated[str, Meta(description="where the first listens; filled in at the start")] = ""
     endpoint_port: Annotated[int, Meta(ge=0, le=65535, description="the first's port; filled in at the start")] = 0
     patience: Annotated[float, Meta(gt=0, description="seconds that the hosts wait for each other")] = 60.0

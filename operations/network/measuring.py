@@ -136,6 +136,7 @@ class _Teller:
         point = iperf.live(line)
         if point is not None:
             self._context.metric(self._direction, point[1], step=round(point[0] / iperf.INTERVAL))
+            line = f"{point[1]:.2f} Gbit/s {self._direction.replace('_', ' ')}  {line}"
         self._context.log(line)
 
 
@@ -150,12 +151,13 @@ def _ask(context: Context, parameters: Parameters) -> None:
             _tell_link(context, parameters, mine, theirs)
             return
         for number, direction in enumerate(DIRECTIONS):
-            context.progress(number * parameters.seconds, 2 * parameters.seconds, "s")
+            done = number * parameters.seconds
+            context.progress(done, 2 * parameters.seconds, "s")
             port = server.peer.hear(Port)
             command = [path, "-c", where[0], "-p", str(port.port), "-B", server.here, "-t", str(parameters.seconds)]
             command += ["-i", str(iperf.INTERVAL), "-J", *(["-R"] if port.direction == "to_client" else [])]
             try:
-                texts[direction] = msgspec.Raw(_output(context, command, parameters.seconds + _GRACE))
+                texts[direction] = msgspec.Raw(_output(context, command, parameters.seconds, done))
                 results[direction] = iperf.result(bytes(texts[direction]))
             except Refusal as refusal:
                 server.peer.tell(Done(str(refusal)))
@@ -186,9 +188,13 @@ def report(context: Context, results: dict[Direction, iperf.Result], why: str) -
         context.log(f"{slower:.3g} Gbit/s is no throughput of a network: {why}", "warning")
 
 
-def _output(context: Context, command: list[str], seconds: float) -> bytes:
-    """What the client printed. Raises Refusal if it was ended or is not done in time, Stopping if asked to stop."""
-    until = time.monotonic() + seconds
+def _output(context: Context, command: list[str], seconds: int, done: int) -> bytes:
+    """What the client printed, a progress each second meanwhile: ``done`` are those of the direction before.
+
+    Raises Refusal if it was ended or is not done in time, Stopping if asked to stop.
+    """
+    began = time.monotonic()
+    told = 0
     with tempfile.TemporaryFile() as out, _running(command, stdout=out, stderr=subprocess.STDOUT) as child:
         while True:
             try:
@@ -197,8 +203,12 @@ def _output(context: Context, command: list[str], seconds: float) -> bytes:
             except subprocess.TimeoutExpired:
                 if context.stopping:
                     raise Stopping from None
-                if time.monotonic() > until:
+                passed = time.monotonic() - began
+                if passed > seconds + _GRACE:
                     raise Refusal("iperf3 was not done in time, and was ended") from None
+                if told < int(passed) < seconds:
+                    told = int(passed)
+                    context.progress(done + told, 2 * seconds, "s")
         out.seek(0)
         text = out.read()
     if status < 0:

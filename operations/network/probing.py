@@ -131,7 +131,7 @@ def _tell(context: Context, mine: Found) -> None:
     context.measure(
         "here",
         f"{answered} of {len(mine.outward)} outward answered, {passed} of {len(mine.controls)} controls passed, "
-        f"{len(mine.routes)} default routes",
+        f"{len(mine.routes)} default route{'' if len(mine.routes) == 1 else 's'}",
     )
 
 

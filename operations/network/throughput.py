@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from operations.contract import AMOUNT, Context, Kind, Measure, Operation, Output
+from operations.contract import AMOUNT, OWN_ADDRESS, Context, Kind, Measure, Operation, Output
 
 
 class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -18,7 +18,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     wanted: Annotated[
         float, Meta(ge=0, description="Gbit/s that the plan asks for: the log says where the MTU can't carry it")
     ] = 0.0
-    address: Annotated[str, Meta(description="the server's own address on the wired network", extra=AMOUNT)] = (
+    address: Annotated[str, Meta(description="the server's own address on the wired network", extra=OWN_ADDRESS)] = (
         "127.0.0.1"
     )
     timed_from: Annotated[int, Meta(ge=1, description="seconds of a direction below which it is no throughput")] = 1

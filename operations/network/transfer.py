@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from operations.contract import AMOUNT, Artefact, Context, Kind, Measure, Operation, Output, Refusal
+from operations.contract import AMOUNT, OWN_ADDRESS, Artefact, Context, Kind, Measure, Operation, Output, Refusal
 
 
 class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -28,7 +28,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     ] = 0
     timed_from: Annotated[int, Meta(ge=0, description="bytes below which time and rate are not told")] = 0
     role: Literal["sink", "source"]
-    address: Annotated[str, Meta(description="the sink's own address to listen on", extra=AMOUNT)] = "127.0.0.1"
+    address: Annotated[str, Meta(description="the sink's own address to listen on", extra=OWN_ADDRESS)] = "127.0.0.1"
     endpoint_address: Annotated[str, Meta(description="where the sink listens; filled in at the start")] = ""
     endpoint_port: Annotated[int, Meta(ge=0, le=65535, description="the sink's port; filled in at the start")] = 0
     patience: Annotated[float, Meta(gt=0, description="seconds that either end waits for the other")] = 60.0

@@ -38,12 +38,19 @@ def strip(view: View, heard: Mapping[str, Heard], width: int, glyphs: Glyphs) ->
         if known.readings and not known.silent:
             parts += _short(view, id, known.readings, width >= 110, glyphs)
         else:
-            parts.append((f" {_silence(known)}", "warn" if known.silent else "dim"))
+            parts.append((f" {_silence(known)}", _tone(known)))
     return line(*parts)
 
 
 def _silence(known: Heard) -> str:
-    return f"not heard for {times.span(known.age)}" if known.silent and known.age is not None else known.state
+    """How the host stands, in few words: what is wrong and what to do about it is the pane's to say."""
+    if known.silent and known.age is not None:
+        return f"not heard for {times.span(known.age)}"
+    return known.word
+
+
+def _tone(known: Heard) -> str:
+    return "warn" if known.silent or known.word == "down" else "dim"
 
 
 def _short(view: View, id: str, readings: Sequence[Reading], wide: bool, glyphs: Glyphs) -> Iterator[Span]:
@@ -93,20 +100,31 @@ def lines(view: View, heard: Mapping[str, Heard], width: int, glyphs: Glyphs, sh
     asked = shown or Shown()
     for id, host in view.site.host.items():
         known = heard.get(id, NOTHING)
-        drawn.append(
-            line((id, "head"), f"  {_where(host)}", right=[(_silence(known), "warn" if known.silent else "dim")])
-        )
+        drawn.append(line((id, "head"), f"  {_where(host)}", right=[(_silence(known), _tone(known))]))
         if host.about:
             drawn += wrapped(host.about, width, "dim", "  ", "  ")
+        drawn += _trouble(view, id, known, width)
         history = asked.history(id) if id not in shared else None
         if id in shared:
             drawn.append(line((f"  same machine as {shared[id]}: figures between them are n/a", "dim")))
-        elif known.readings or history is not None:
+        elif (known.readings and not known.silent) or (history is not None and history.whole):
             drawn += table(view, id, known, history, asked, width, glyphs)
-        else:
+        elif not known.readings:
             drawn.append(line(("  no reading yet", "dim")))
         drawn.append(Line())
     return drawn[:-1]
+
+
+def _trouble(view: View, id: str, known: Heard, width: int) -> Iterator[Line]:
+    """What is wrong with a host and what to do about it; what runs there meanwhile."""
+    if known.reason:
+        yield from wrapped(known.reason, width, "warn", "    ", "  ! ")
+    if not known.silent and known.word != "down":
+        return
+    jobs = [job for task in view.tasks.values() for job in task.jobs if job.state == "running" and job.host == id]
+    for job in jobs:
+        said = f"{job.task} was running there, and may go on: what it says meanwhile comes when {id} answers"
+        yield from wrapped(said, width, "dim", "    ", "    ")
 
 
 def _where(host: Host) -> str:

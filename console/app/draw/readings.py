@@ -70,6 +70,16 @@ class Heard:
     def silent(self) -> bool:
         return self.age is not None and self.age > SILENT
 
+    @property
+    def word(self) -> str:
+        """The state alone."""
+        return self.state.partition(": ")[0]
+
+    @property
+    def reason(self) -> str:
+        """What is wrong, and what to do; empty where nothing is."""
+        return self.state.partition(": ")[2]
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:

@@ -174,7 +174,7 @@ def _record(record: RecordView, column: int, width: int, glyphs: Glyphs, *, scal
     shown, style = shown_value(record, scaled=scaled)
     source = _source(record, glyphs)
     indent = " " * (column + 2)
-    label = set_cell_size(record.label, column) if cell_len(record.label) < column else f"{record.label} "
+    label = set_cell_size(record.label, column) if cell_len(record.label) < column else f"{record.label}  "
     key = ("record", record.slug) if record.typed else None
     room = width - max(len(indent), 2 + cell_len(label)) - cell_len(source[0]) - 1
     beside = [*_judged(record, scaled=scaled), *_why(record)]
@@ -186,7 +186,7 @@ def _record(record: RecordView, column: int, width: int, glyphs: Glyphs, *, scal
     yield line("  ", label, (shown if short else "", style), *inline, right=[source] if source[0] else [], key=key)
     if not short:
         yield from wrapped(shown, width, style, "      ")
-    if not fits and len(indent) + sum(cell_len(text) + 2 for text, _ in beside) <= width:
+    if not fits and beside and len(indent) + sum(cell_len(text) + 2 for text, _ in beside) <= width:
         joined = [part for text, tone in beside for part in ((text, tone), ("  ", ""))]
         yield line(indent, *joined)
     elif not fits:
@@ -195,7 +195,7 @@ def _record(record: RecordView, column: int, width: int, glyphs: Glyphs, *, scal
 
 
 def _judged(record: RecordView, *, scaled: bool) -> list[Span]:
-    """What the plan expected beside what came; where the site scaled the amounts, a miss says nothing."""
+    """What the plan expected beside what came; where the site scaled the amounts, a number's miss says nothing."""
     if not record.expected:
         return []
     if record.met is None:
@@ -204,7 +204,8 @@ def _judged(record: RecordView, *, scaled: bool) -> list[Span]:
         return [("as expected", "good") if record.met else ("not as expected", "warn")]
     if record.met:
         return [(f"meets {record.expected}", "good")]
-    return [(f"plan: {record.expected}", "dim")] if scaled else [(f"expected {record.expected}, is not", "warn")]
+    scales = scaled and not isinstance(record.value, str)
+    return [(f"plan: {record.expected}", "dim")] if scales else [(f"expected {record.expected}, is not", "warn")]
 
 
 def _why(record: RecordView) -> list[Span]:
@@ -227,7 +228,7 @@ def shown_value(record: RecordView, *, scaled: bool) -> tuple[str, str]:
         text += f"  n = {record.n:,}"
     if len(text) > VALUE_LIMIT:
         text = f"{text[:VALUE_LIMIT]}…"
-    missed = record.met is False and (isinstance(record.value, bool) or not scaled)
+    missed = record.met is False and (isinstance(record.value, bool | str) or not scaled)
     return text, "typed" if record.typed else ("warn" if missed else "")
 
 

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from console.conductor.keeping import Keeping
 from console.conductor.reporting import whole
 from console.conductor.verbs import Conductor
 from console.conductor.workspace import Workspace
 from console.hosts.archive import Archive
+from console.hosts.hosts import Hosts, HostState
+from console.hosts.link import LocalLink
 from console.journal.entries import AlertCleared, AlertRaised, JobStarted
 from operations.host.readings import Reading
 
@@ -33,6 +36,7 @@ class Told:
     def __init__(self, path):
         self.path = path
         self.said = {}
+        self.since = 1.0
 
     def readings(self, host):
         return tuple(self.said.get(host, ()))
@@ -41,8 +45,14 @@ class Told:
         held = {"ram_used": 5_000_000_000, "ram_total": 24_000_000_000, "disk_free": 61_000_000_000, "load1": 0.5}
         self.said.setdefault(host, []).append(Reading(t=t, **(held | given)))
 
-    def events_file(self, host, job):
-        return self.path / host / job / "events.jsonl"
+    def state(self, host):
+        return HostState("up", self.since)
+
+    async def fetch_readings(self, host, job):
+        pass
+
+    def readings_file(self, host, job):
+        return self.path / host / job / "readings.jsonl"
 
 
 @pytest.fixture
@@ -104,11 +114,11 @@ async def test_the_night_is_filled_from_what_the_jobs_sampled(workspace, keep, t
     started = JobStarted(job="j1", task="count", round=1, occurrence="", role="", host="BETA", attempt=1,
                          operation="stub.count", parameters={}, inputs=[])  # fmt: skip
     workspace.journal.append("Ada", lambda _: [("job-started:count", started)])
-    job = hosts.events_file("BETA", "j1").parent
-    job.mkdir(parents=True)
+    job = hosts.readings_file("BETA", "j1")
+    job.parent.mkdir(parents=True)
     night = [Reading(t=now - 7_200 + 10 * n, ram_used=1, ram_total=2, disk_free=3, load1=0.0, watts=9.0)
              for n in range(360)]  # fmt: skip
-    (job / "readings.jsonl").write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in night))
+    job.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in night))
     hosts.say("ALPHA", now, watts=1.0)
     keeping = Keeping(workspace, hosts)
     task = keep(keeping)
@@ -116,6 +126,91 @@ async def test_the_night_is_filled_from_what_the_jobs_sampled(workspace, keep, t
     await keep.stop(task)
     history = Keeping(workspace, hosts).history("ALPHA", "day")
     assert history.whole["watts"] == (1.0, pytest.approx((360 * 9 + 1) / 361), 9.0)
+
+
+class Far:
+    """A host beyond this machine, and a job on it that goes on."""
+
+    def __init__(self, workspace, path):
+        self.workspace, self.root = workspace, path / "far"
+        started = JobStarted(job="j1", task="count", round=1, occurrence="", role="", host="BETA", attempt=1,
+                             operation="stub.count", parameters={}, inputs=[])  # fmt: skip
+        workspace.journal.append("Ada", lambda _: [("job-started:count", started)])
+        (self.root / "jobs/j1").mkdir(parents=True)
+
+    def console(self):
+        """Hosts as a console that has just been opened knows them."""
+        table = {id: replace(host, machine=id) for id, host in self.workspace.site.host.items()}
+        table["BETA"] = replace(table["BETA"], link="ssh", root="/far")
+        self.workspace.site = replace(self.workspace.site, host=table)
+        return Hosts(self.workspace.site, self.workspace.path, link=self._link)
+
+    def _link(self, host, path):
+        return LocalLink(self.root if host.link == "ssh" else path / host.root)
+
+    def sampled(self, seconds):
+        """The job's supervisor samples at these moments."""
+        readings = [Reading(t=t, ram_used=1, ram_total=2, disk_free=3, load1=0.0, watts=9.0) for t in seconds]
+        with (self.root / "jobs/j1/readings.jsonl").open("ab") as file:
+            file.writelines(msgspec.json.encode(one) + b"\n" for one in readings)
+
+    def seconds(self, start, end):
+        """How many of the seconds in between have a reading that is kept."""
+        archive = Archive(self.workspace.path / "readings", "BETA")
+        table = archive._rings["hour"].table(int(start), int(end) - 1)
+        return int((table["ram_used"]["n"] > 0).sum()), int(table["ram_used"]["n"].max(initial=0))
+
+
+@pytest.fixture
+def far(workspace, tmp_path):
+    return Far(workspace, tmp_path)
+
+
+@pytest.mark.parametrize("sampled", [True, False], ids=["sampled", "control"])
+async def test_ten_minutes_without_a_console_are_no_gap_where_a_far_job_sampled(workspace, keep, far, sampled):
+    now = time.time()
+    away = int(now) - 640, int(now) - 40
+    before = Archive(workspace.path / "readings", "BETA")
+    before.add(Reading(t=away[0] - 1.0, ram_used=1, ram_total=2, disk_free=3, load1=0.0), away[0] - 1.0)
+    before.close()
+    if sampled:
+        far.sampled(range(away[0] - 30, away[1]))
+    hosts = far.console()
+    keeping = Keeping(workspace, hosts)
+    task = keep(keeping)
+    await until(lambda: "BETA" in keeping._last)
+    await keep.stop(task)
+    await hosts.close()
+    assert far.seconds(*away) == ((600, 1) if sampled else (0, 0))
+    mirror = workspace.path / "mirror/BETA/j1/readings.jsonl"
+    there = far.root / "jobs/j1/readings.jsonl"
+    assert mirror.read_bytes() == (there.read_bytes() if sampled else b"")
+
+
+@pytest.mark.parametrize("cut", [True, False], ids=["cut", "control"])
+async def test_a_cut_of_an_open_console_is_filled_when_the_host_is_back(workspace, keep, tmp_path, cut):
+    hosts, now = Told(tmp_path), int(time.time())
+    started = JobStarted(job="j1", task="count", round=1, occurrence="", role="", host="BETA", attempt=1,
+                         operation="stub.count", parameters={}, inputs=[])  # fmt: skip
+    workspace.journal.append("Ada", lambda _: [("job-started:count", started)])
+    hosts.say("ALPHA", now - 100.0, watts=1.0)
+    keeping = Keeping(workspace, hosts)
+    task = keep(keeping)
+    await until(lambda: "ALPHA" in keeping._last)
+    file = hosts.readings_file("BETA", "j1")
+    file.parent.mkdir(parents=True)
+    sampled = [Reading(t=now - 110.0 + n, ram_used=1, ram_total=2, disk_free=3, load1=0.0, watts=9.0)
+               for n in range(110)]  # fmt: skip
+    file.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in sampled))
+    if cut:
+        hosts.since += 1.0
+    for n in range(10):
+        hosts.say("ALPHA", now - 10.0 + n, watts=1.0)
+    await until(lambda: keeping._last["ALPHA"] is hosts.said["ALPHA"][-1])
+    await keep.stop(task)
+    table = Archive(workspace.path / "readings", "ALPHA")._rings["hour"].table(now - 100, now)
+    assert len(table) == (100 if cut else 11)
+    assert table["watts"]["n"].max() == 1
 
 
 async def test_an_alert_is_journalled_when_it_begins_and_when_it_ends(workspace, keep, tmp_path):

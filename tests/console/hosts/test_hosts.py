@@ -170,6 +170,31 @@ async def test_readings_come_by_themselves_once_asked_for(site, until):
     await until(lambda: len(hosts.readings("FAR")) > before)
 
 
+async def test_what_a_far_job_sampled_is_fetched_through_cuts_and_only_what_is_missing(site, until, tmp_path):
+    hosts, far = site
+    there = tmp_path / "far/jobs/j1/readings.jsonl"
+    there.parent.mkdir(parents=True)
+    lines = b"".join(b'{"t":%d,"ram_used":1,"ram_total":2,"disk_free":3,"load1":0}\n' % t for t in range(40_000))
+    there.write_bytes(lines + b'{"t":40')
+    fetching = asyncio.create_task(hosts.fetch_readings("FAR", "j1"))
+    here = hosts.readings_file("FAR", "j1")
+    assert here == tmp_path / "workspace/mirror/FAR/j1/readings.jsonl"
+    await until(lambda: here.exists() and here.stat().st_size)
+    far.down = "cable"
+    far.cut()
+    await until(lambda: hosts.state("FAR").reason == "cable" or fetching.done())
+    far.down = ""
+    await asyncio.wait_for(fetching, 20)
+    assert here.read_bytes() == lines
+    there.write_bytes(lines + b'{"t":40000}\n')
+    here.write_bytes(b"x" * (len(lines) - 1) + b"\n")
+    await hosts.fetch_readings("FAR", "j1")
+    assert here.read_bytes()[len(lines) - 1 :] == b'\n{"t":40000}\n', "what is here is not asked for again"
+    await hosts.fetch_readings("FAR", "absent")
+    await hosts.fetch_readings("NEAR", "j1")
+    assert hosts.readings_file("NEAR", "j1") == tmp_path / "workspace/near/jobs/j1/readings.jsonl"
+
+
 async def test_an_agent_that_can_not_start_says_why(tmp_path):
     broken = tmp_path / "python"
     broken.write_text("#!/bin/sh\necho no module named operations >&2\nexit 1\n")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from console.plan.loading import examine, load, load_plan, load_site, shipped
+from console.plan.loading import Faults, examine, load, load_plan, load_site, shipped
 from console.plan.types import ArtefactFrom, JobsOf, Plan, Site
 from operations import registry
 
@@ -82,6 +82,20 @@ def test_a_rehearsal_is_one_machine_and_production_is_three() -> None:
     assert len({h.machine for h in production.host.values()}) == 3
     assert production.sign_key
     assert {h.container for h in production.host.values()} == {"blue_combat", "red_combat", ""}
+
+
+def test_a_far_host_that_listens_for_others_needs_its_wired_address(tmp_path: Path) -> None:
+    text = shipped("sites/production.toml").read_text()
+    (tmp_path / "site.toml").write_text(re.sub("^wired.*\n", "", text, flags=re.MULTILINE))
+    with pytest.raises(Faults) as raised:
+        load(shipped("gladiator"), tmp_path / "site.toml")
+    said = [str(fault) for fault in raised.value.faults]
+    assert len(said) == 2, "AIR listens for nobody"
+    assert "host.ALPHA.wired: missing; P-01s listens there for the other hosts" in said[0]
+    assert "host.BETA.wired: missing; W1.2 listens there" in said[1]
+    (tmp_path / "site.toml").write_text(text.replace("10.77.0.11", "alpha.local"))
+    with pytest.raises(Faults, match="wired"):
+        load(shipped("gladiator"), tmp_path / "site.toml")
 
 
 def test_mlx_never_runs_in_a_container(site: Site) -> None:

@@ -209,6 +209,38 @@ def test_events_that_can_not_be_read_end_that_following_only(host, agent):
     assert isinstance(one.ask(wire.Ping), wire.Done)
 
 
+def test_readings_are_followed_beside_the_events_to_where_they_are_or_to_the_end(host, agent):
+    directory = host.claim("hostile.count", steps=100_000, pause=0.01)
+    process = host.start(directory)
+    readings = directory / job.READINGS
+    host.until(lambda: readings.exists() and readings.stat().st_size)
+    one = agent()
+    one.greet()
+    one.ask(wire.Follow, job="j1", offset=0, file="readings", on=False)
+    now = one.next()
+    assert (now.message.file, now.message.offset) == ("readings", 0)
+    while not isinstance((last := one.next().message), wire.Ended):
+        assert last.file == "readings"
+    assert (last.file, last.state) == ("readings", "running")
+    assert readings.read_bytes().startswith(now.body)
+    for file in ("events", "readings"):
+        one.ask(wire.Follow, job="j1", offset=0, file=file)
+    (directory / job.STOP).touch()
+    data = {"events": b"", "readings": b""}
+    ended = set()
+    while len(ended) < 2:
+        frame = one.next()
+        if isinstance(frame.message, wire.Ended):
+            ended.add(frame.message.file)
+        else:
+            assert frame.message.offset == len(data[frame.message.file])
+            data[frame.message.file] += frame.body
+    assert process.wait(10)
+    assert data == {"events": (directory / job.EVENTS).read_bytes(), "readings": readings.read_bytes()}
+    refused = one.ask(wire.Follow, job="j1", offset=len(data["readings"]) + 1, file="readings")
+    assert "bytes of readings, asked for from" in refused.reason
+
+
 def test_a_root_that_can_not_be_is_one_line(host):
     (host.root / "file").write_text("")
     command = [*host.command, "agent", str(host.root / "file" / "root")]

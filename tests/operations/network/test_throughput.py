@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import pytest
 from hypothesis import given
@@ -164,6 +165,9 @@ def test_a_link_held_to_1_gbit_reads_that_and_is_no_throughput(two, lab):
     assert {point.name for point in points} == {"to_server", "to_client"}
     assert all(0.3 < point.value < 1.5 for point in points)
     assert "Kbits/sec" in two.log("server")
+    assert re.search(r"^0\.\d+ Gbit/s to server  \[", two.log("server"), re.MULTILINE)
+    told = [event.done for event in two.said("client", events.Progress)]
+    assert told == [0, 1, 2, 3, 4], "a second at a time, over both directions"
     for role in ROLES:
         assert "MTU 1500: TCP can carry 9.41 of 10 Gbit/s" in two.log(role)
         assert "MTU 1500 can't reach 9.5 Gbit/s on this link: set jumbo frames" in two.log(role)
