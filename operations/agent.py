@@ -189,7 +189,7 @@ class _Agent:
             case wire.Probe():
                 return wire.State(id=request.id, state=job.state(job.directory_of(self._root, request.job)))
             case wire.Stop():
-                (self._existing(request.job) / job.STOP).touch()
+                (self._existing(request.job) / (job.KILL if request.kill else job.STOP)).touch()
             case wire.Follow():
                 self._follow(request)
             case wire.Unfollow():

@@ -37,6 +37,8 @@ LAUNCH_SECONDS = 60.0
 """How long a job may take from its claim to its lock; until then a directory without a lock is not taken for dead."""
 STOP = "stop"
 """Its appearance in the job's directory asks the job to checkpoint and end."""
+KILL = "kill"
+"""Its appearance ends the job's worker at once, for one that does not heed a stop."""
 
 JobId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")]
 JobState: TypeAlias = Literal["running", "finished", "dead", "absent"]

@@ -124,6 +124,7 @@ class _Supervision:
         self._sampler = Sampler(directory)
         self._torn_reading = False
         self._stopping = False
+        self._killed = False
         self._said: events.Finished | None = None
         self._lines = WholeLines()
         self._texts: dict[int, TextLines] = {}
@@ -204,6 +205,10 @@ class _Supervision:
             self._torn_reading = readings.write(line) < len(line)
 
     def _pass_stop_on(self, worker: subprocess.Popen[bytes]) -> None:
+        if not self._killed and (self._directory / job.KILL).exists():
+            self._killed = True
+            self._log(["killed on request"], "warning")
+            self._end_group(worker)
         if self._stopping or not (self._signals.stop or (self._directory / job.STOP).exists()):
             return
         self._stopping = True
@@ -251,6 +256,8 @@ class _Supervision:
         said = self._said
         if status < 0:
             name = _signal_name(-status)
+            if -status == signal.SIGKILL and self._killed:
+                return events.Finished(t=now, outcome="stopped", reason="killed on request", signal=name)
             if -status == signal.SIGTERM and self._stopping:
                 return events.Finished(t=now, outcome="stopped", reason="stopped before it had begun", signal=name)
             reason = f"the worker was ended by {name}"

@@ -63,10 +63,11 @@ class Probe(_Message, frozen=True, kw_only=True, tag="probe"):
 
 
 class Stop(_Message, frozen=True, kw_only=True, tag="stop"):
-    """Asks a job to checkpoint and end; answered by `Done` at once."""
+    """Asks a job to checkpoint and end, or with ``kill`` ends it without; answered by `Done` at once."""
 
     id: int
     job: str
+    kill: bool = False
 
 
 class Follow(_Message, frozen=True, kw_only=True, tag="follow"):

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 CONSOLE: list[BindingType] = [
     Binding("r", "app.verb('run')", "run", tooltip="run this task: shows its parameters first"),
-    Binding("s", "app.verb('stop')", "stop", tooltip="ask this task's job to checkpoint and end"),
+    Binding("s", "app.verb('stop')", "stop", tooltip="ask this task's job to checkpoint and end; once more, kill it"),
     Binding("space", "app.verb('tick')", "tick", tooltip="tick a deliverable, or take the tick back"),
     Binding("e", "app.verb('record')", "record", tooltip="write a value that you measured"),
     Binding("g", "app.verb('gate')", "gate", tooltip="this task's gate, or the next one"),

@@ -24,6 +24,8 @@ class Verbs:
 
     def __init__(self, app: ConsoleApp) -> None:
         self._app = app
+        self._stopped: set[str] = set()
+        """Jobs that were asked to end from here: asked again, they are killed."""
 
     @property
     def _task(self) -> TaskView | None:
@@ -80,14 +82,21 @@ class Verbs:
         if task.state != "running":
             self._refuse(f"{task.id} is {task.state}: nothing to stop")
             return
+        job = task.job.id if task.job else ""
+        kill = job in self._stopped
         later = "it can be continued" if task.resumable else "it can't be continued, only started anew"
-        told = f"Ask {task.id} to checkpoint and end? The job saves what it has; {later}."
+        ask = f"Ask {task.id} to checkpoint and end? The job saves what it has; {later}."
+        if kill:
+            ask = f"{task.id} was asked to end and goes on. Kill it? What it has not saved is lost; {later}."
 
         def confirmed(yes: bool | None) -> None:
             if yes:
-                self._app.later(self._awaited(self._app.service.stop(task.id), f"{task.id} was asked to end"))
+                self._stopped.add(job)
+                said = f"{task.id} was {'killed' if kill else 'asked to end'}"
+                self._app.later(self._awaited(self._app.service.stop(task.id, kill=kill), said))
 
-        self._app.push_screen(ConfirmScreen(f"Stop {task.id}", told, "Stop", "Leave it"), confirmed)
+        word = "Kill" if kill else "Stop"
+        self._app.push_screen(ConfirmScreen(f"{word} {task.id}", ask, word, "Leave it"), confirmed)
 
     async def _awaited(self, asked: Awaitable[object], told: str) -> None:
         try:

@@ -108,6 +108,11 @@ def _run_task(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fresh", action="store_true", help="do not continue an interrupted attempt")
 
 
+def _stop(parser: argparse.ArgumentParser) -> None:
+    _task(parser)
+    parser.add_argument("--kill", action="store_true", help="end it at once: what it has not saved is lost")
+
+
 def _on(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--on", metavar="YYYY-MM-DD", default="", help="of a task that repeats: for which of its days")
 
@@ -197,7 +202,7 @@ COMMANDS = {
     "init": ("make a workspace", _init),
     "rehearse": ("do every task that has an operation, take the gates by rule", _rehearse),
     "run": ("run one task and follow it; Ctrl-C detaches", _run_task),
-    "stop": ("ask a task's job to checkpoint and end", _task),
+    "stop": ("ask a task's job to checkpoint and end, or kill it", _stop),
     "record": ("write what a person measured or saw", _record),
     "tick": ("tick a deliverable", _tick),
     "note": ("write a note on a task", _note),

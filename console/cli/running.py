@@ -91,14 +91,14 @@ async def _follow(verbs: Conductor, job: str) -> None:
 
 
 def stop_(arguments: argparse.Namespace) -> int:
-    """Asks a task's jobs to checkpoint and end."""
-    return asyncio.run(_stop(conductor(arguments), arguments.task))
+    """Asks a task's jobs to checkpoint and end, or kills them."""
+    return asyncio.run(_stop(conductor(arguments), arguments.task, kill=arguments.kill))
 
 
-async def _stop(verbs: Conductor, task: str) -> int:
+async def _stop(verbs: Conductor, task: str, *, kill: bool) -> int:
     try:
-        jobs = await verbs.stop(task)
-        print(f"{task}: asked job {' '.join(jobs)} to checkpoint and end")
+        jobs = await verbs.stop(task, kill=kill)
+        print(f"{task}: {'killed' if kill else 'asked'} job {' '.join(jobs)}{'' if kill else ' to checkpoint and end'}")
         for job in jobs:
             await verbs.runs.see_to_end(job)
         print(f"{task} {verbs.workspace.view().tasks[task].state}")

@@ -104,8 +104,8 @@ class Runs:
                     return {"endpoint_address": event.address, "endpoint_port": event.port}
         return {}
 
-    async def stop(self, task: str) -> list[str]:
-        """Asks every open job of the task to checkpoint and end; returns their ids. Raises Refused."""
+    async def stop(self, task: str, *, kill: bool = False) -> list[str]:
+        """Asks every open job of the task to checkpoint and end, or ends them without; their ids. Raises Refused."""
         if task not in self._workspace.plan.task:
             raise BadInput(f"no task {task} in this plan")
         scene = self._workspace.scene()
@@ -114,9 +114,11 @@ class Runs:
             raise Refused(f"{task} is not running")
         for job in running:
             try:
-                await self._hosts.stop(job.started.host, job.started.job)
+                await self._hosts.stop(job.started.host, job.started.job, kill=kill)
             except HostUnreachable as error:
                 raise Refused(f"{task}: {job.started.host} does not answer: {error}") from error
+            except HostRefused as error:
+                raise Refused(f"{task}: {job.started.host} refused it: {error}") from error
         return [job.started.job for job in running]
 
     def events_file(self, host: str, job: str) -> Path:

@@ -70,10 +70,10 @@ class Conductor:
 
         return await self.runs.start(self._name(), task, Wish(sets or {}, again, fresh))
 
-    async def stop(self, task: str) -> list[str]:
-        """Asks the task's jobs to checkpoint and end; returns their ids."""
+    async def stop(self, task: str, *, kill: bool = False) -> list[str]:
+        """Asks the task's jobs to checkpoint and end, or with ``kill`` ends them without; returns their ids."""
         self._name()
-        return await self.runs.stop(task)
+        return await self.runs.stop(task, kill=kill)
 
     def task(self, id: str, occurrence: str) -> TaskView:
         """A repeated task as it stands on one of its days."""

@@ -67,9 +67,9 @@ class Hosts:
         assert isinstance(answer, wire.State)
         return answer.state
 
-    async def stop(self, host: str, job_id: str) -> None:
-        """Asks a job to checkpoint and end. Raises HostUnreachable, or HostRefused if it is not there."""
-        await self._host_of(host, job_id).channel.ask(wire.Stop(id=0, job=job_id))
+    async def stop(self, host: str, job_id: str, *, kill: bool = False) -> None:
+        """Asks a job to checkpoint and end, or ends it without. Raises HostUnreachable, HostRefused if it is absent."""
+        await self._host_of(host, job_id).channel.ask(wire.Stop(id=0, job=job_id, kill=kill))
 
     def events_file(self, host: str, job_id: str) -> Path:
         """Where a job's events are read on this machine; the file may not be there yet."""

@@ -262,8 +262,8 @@ class Recorded:
         self._ask("start", task, dict(sets or {}), again, fresh)
         return ["0badcafe"]
 
-    async def stop(self, task):
-        self._ask("stop", task)
+    async def stop(self, task, *, kill=False):
+        self._ask("kill" if kill else "stop", task)
         return ["a3f19c02"]
 
     def task(self, id, occurrence):

@@ -162,6 +162,23 @@ async def test_stopping_asks_first(recorded, console, settled, shown):
         assert service.asked == [("stop", "W0.2.1")]
 
 
+async def test_a_job_that_goes_on_after_a_stop_can_be_killed(recorded, console, settled, shown):
+    service = recorded()
+    app = console(service)
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await pilot.press("s", "y")
+        await pilot.pause(0.1)
+        await pilot.press("s")
+        await pilot.pause()
+        assert "was asked to end and goes on. Kill it?" in "\n".join(shown(app))
+        await pilot.press("enter")  # the harmless button has the focus
+        assert service.asked == [("stop", "W0.2.1")]
+        await pilot.press("s", "y")
+        await pilot.pause(0.1)
+        assert service.asked == [("stop", "W0.2.1"), ("kill", "W0.2.1")]
+
+
 async def test_ticking_and_taking_it_back(recorded, console, settled, shown):
     service = recorded()
     app = console(service)

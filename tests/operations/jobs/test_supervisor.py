@@ -117,6 +117,20 @@ def test_an_operation_that_heeds_no_stop_ends_as_it_would(host):
     assert process.wait(30) == 0
 
 
+def test_a_kill_ends_what_heeds_no_stop_and_is_no_fault(host):
+    directory = host.claim("hostile.count", steps=100_000, pause=0.01, heeds=False)
+    process = host.start(directory)
+    host.until(lambda: host.said(directory, events.Metric))
+    (directory / job.STOP).touch()
+    host.until(lambda: any("asked to stop" in e.text for e in host.said(directory, events.Log)))
+    assert process.poll() is None
+    (directory / job.KILL).touch()
+    assert process.wait(30) == 3
+    end = host.history(directory)[-1]
+    assert (end.outcome, end.reason, end.signal) == ("stopped", "killed on request", "SIGKILL")
+    assert not job.locked(directory)
+
+
 def test_children_of_a_worker_end_with_it_and_with_the_supervisor(host):
     for id, victim in (("worker", "worker"), ("supervisor", None)):
         directory = host.claim("hostile.orphan", id)
