@@ -192,6 +192,24 @@ def _schema(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kind", choices=("plan", "site"))
 
 
+def _wheelhouse(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directory", type=Path, help="made, or brought up to date")
+    parser.add_argument(
+        "--platform",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="macos-arm64, linux-x86_64 or linux-arm64; may be given again (default: all three)",
+    )
+    parser.add_argument(
+        "--python",
+        action="append",
+        default=[],
+        metavar="3.N",
+        help="the hosts' Python; may be given again (default: as this console's)",
+    )
+
+
 COMMANDS = {
     "open": ("the app (also with no command at all)", _open),
     "init": ("make a workspace", _init),
@@ -213,6 +231,7 @@ COMMANDS = {
     "log": ("a job's log", _log),
     "audit": ("verify chain, decisions, events and artefacts", _workspace),
     "report": ("the whole execution as one file", _report),
+    "wheelhouse": ("make a directory of wheels for hosts without internet, on a machine that has it", _wheelhouse),
     "lint": ("what is wrong with a plan", _lint),
     "schema": ("JSON Schema for editors", _schema),
 }
@@ -237,6 +256,7 @@ _MODULES = {
     "why": "console.cli.reading",
     "audit": "console.cli.reading",
     "report": "console.cli.reading",
+    "wheelhouse": "console.cli.preparing",
     "lint": "console.cli.reading",
     "schema": "console.cli.reading",
 }
