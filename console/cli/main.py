@@ -210,6 +210,21 @@ def _wheelhouse(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _host(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    about = "say what hosts lack: exit 0 if nothing, else 1"
+    check = actions.add_parser("check", help=about, description=about)
+    _workspace(check)
+    check.add_argument("host", nargs="?", default="", help="as the site names it (default: all)")
+    check.add_argument("--json", action="store_true")
+    about = "carry wheels to a host, make the environment of its `python`, install; again after a cut, it goes on"
+    prepare = actions.add_parser("prepare", help=about, description=about)
+    _workspace(prepare)
+    prepare.add_argument("host", help="as the site names it")
+    prepare.add_argument("--wheelhouse", type=Path, default=Path("wheelhouse"), help="default: ./wheelhouse")
+    prepare.add_argument("--base", default="", metavar="PYTHON", help="the host's interpreter to make it with")
+
+
 COMMANDS = {
     "open": ("the app (also with no command at all)", _open),
     "init": ("make a workspace", _init),
@@ -232,6 +247,7 @@ COMMANDS = {
     "audit": ("verify chain, decisions, events and artefacts", _workspace),
     "report": ("the whole execution as one file", _report),
     "wheelhouse": ("make a directory of wheels for hosts without internet, on a machine that has it", _wheelhouse),
+    "host": ("say what hosts lack, or prepare one without internet", _host),
     "lint": ("what is wrong with a plan", _lint),
     "schema": ("JSON Schema for editors", _schema),
 }
@@ -257,6 +273,7 @@ _MODULES = {
     "audit": "console.cli.reading",
     "report": "console.cli.reading",
     "wheelhouse": "console.cli.preparing",
+    "host": "console.cli.preparing",
     "lint": "console.cli.reading",
     "schema": "console.cli.reading",
 }

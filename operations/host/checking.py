@@ -62,19 +62,19 @@ def look(root: Path) -> HostReport:
 
 
 def of_root(root: Path) -> list[Finding]:
-    """Whether the root is there and may be written to, and the free disk there."""
-    if not root.is_dir():
-        missing = Finding("root", False, f"{root} is no directory", f"make it, for the user {_user()}: mkdir {root}")
-        return [missing, Finding("disk", None, f"{root} is no directory")]
-    free = shutil.disk_usage(root).free
-    enough = Finding("disk", free >= DISK, f"{free / 1e9:,.1f} GB free", f"free {DISK / 1e9:g} GB at least on {root}")
+    """Whether the root may be written to, or made by the first job, and the free disk there."""
+    there = next(path for path in (root.absolute(), *root.absolute().parents) if path.is_dir())
+    free = shutil.disk_usage(there).free
+    disk = Finding("disk", free >= DISK, f"{free / 1e9:,.1f} GB free", f"free {DISK / 1e9:g} GB at least on {there}")
+    give = f"as root: mkdir -p {root}, then chown {_user()} {root}"
     try:
-        with tempfile.TemporaryFile(dir=root):
+        with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
-        fault = f"{root} can't be written to: {error.strerror}"
-        return [Finding("root", False, fault, f"give it to the user {_user()}: chown {_user()} {root}"), enough]
-    return [Finding("root", True, f"{root} can be written to"), enough]
+        fault = f"can't be written to: {error.strerror}" if there == root.absolute() else "is no directory"
+        return [Finding("root", False, f"{root} {fault}", give), disk]
+    found = "can be written to" if there == root.absolute() else "is not there yet: the first job makes it"
+    return [Finding("root", True, f"{root} {found}"), disk]
 
 
 def memory(total: int) -> Finding:

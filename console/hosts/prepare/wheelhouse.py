@@ -39,7 +39,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     schema: Literal[1] = 1
     program: str
     protocol: int
-    targets: tuple[str, ...]
+    targets: tuple[Annotated[str, Meta(pattern=r"^[a-z0-9_-]+/3\.\d{1,3}\Z")], ...]
     files: dict[Name, Entry]
 
 
@@ -65,14 +65,19 @@ class Wheelhouse:
             raise WheelhouseError(f"{directory / MANIFEST}: can't be read: {error}") from None
         return cls(directory, manifest)
 
-    def names(self, target: Target) -> list[str]:
-        """The files that the target needs. Raises WheelhouseError if it was not made for it."""
-        if str(target) not in self.manifest.targets:
+    def pythons(self, platform: str) -> list[str]:
+        """The versions of Python that there are wheels for, the newest first. Raises WheelhouseError if for none."""
+        split = [target.split("/") for target in self.manifest.targets]
+        found = [python for name, python in split if name == platform]
+        if not found:
             raise WheelhouseError(
-                f"{self.directory}: has no wheels for {target.platform} with Python {target.python}; it has "
-                f"{', '.join(self.manifest.targets)}: make it again with --platform {target.platform} --python "
-                f"{target.python}"
+                f"{self.directory}: has no wheels for {platform}; it has {', '.join(self.manifest.targets)}: make it "
+                f"again with --platform {platform}"
             )
+        return sorted(found, key=lambda python: int(python[2:]), reverse=True)
+
+    def names(self, target: Target) -> list[str]:
+        """The files that the target needs."""
         return [name for name, entry in self.manifest.files.items() if str(target) in entry.targets]
 
     def verify(self, names: Iterable[str]) -> None:
