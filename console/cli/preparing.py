@@ -105,9 +105,7 @@ async def _prepare(host: Host, arguments: argparse.Namespace) -> int:
     except WheelhouseError as error:
         raise Unusable(f"{arguments.host}: {error}") from None
     except OSError as error:
-        raise Refused(
-            f"{arguments.host}: {error}; what is on the host stays, a second call goes on from there"
-        ) from None
+        raise Refused(f"{arguments.host}: {error}; a second call goes on from what is there") from None
     if inside.met is not None:
         tell(f"container {inside.found}")
     if inside.met is False:

@@ -21,6 +21,7 @@ from operations.host import lasting
 from operations.host.findings import Finding, HostReport
 from operations.host.tools import output
 from operations.lines import one_line
+from operations.network import echo
 
 DISK, MEMORY = 5e9, 4e9
 """Bytes that the program itself can do with: free disk, and memory. What a plan needs, its limits and gates say."""
@@ -48,7 +49,7 @@ def look(root: Path) -> HostReport:
         stderr=subprocess.PIPE,
     )
     findings = [*of_root(root), memory(psutil.virtual_memory().total)]
-    settings = [*lasting.look(_user()), iperf(), tool("ping", "install ping (Debian's name: iputils-ping)")]
+    settings = [*lasting.look(_user()), iperf(), ping()]
     try:
         out, err = computing.communicate(timeout=_COMPUTING_SECONDS)
     except subprocess.TimeoutExpired:
@@ -139,6 +140,13 @@ def parse_iperf(text: str) -> Finding:
     version = (int(found[1]), int(found[2]))
     told = f"{version[0]}.{version[1]}"
     return Finding("iperf3", version >= IPERF, told, f"install iperf3 {IPERF[0]}.{IPERF[1]} or later")
+
+
+def ping() -> Finding:
+    """Whether echo requests can be sent, as the probes of the air gap send them."""
+    way = echo.tool()
+    todo = "install ping (Debian's name: iputils-ping), or let users send by net.ipv4.ping_group_range"
+    return Finding("ping", bool(way), f"by {way}" if way else "not found", todo)
 
 
 def tool(name: str, todo: str) -> Finding:

@@ -72,10 +72,14 @@ async def prepare(host: Host, session: Session, house: Wheelhouse, base: str, te
     if mark is None or not mark.made:
         mark = await _make(session, python, environment, tell)
     if mark.installed == digest:
-        tell("is installed already")
-    else:
-        await _install(session, host, place, mark, environment, tell)
-        await _write(session, environment, Mark(made=True, installed=digest))
+        try:
+            tell(f"was installed already; {await _verify(session, host)}")
+            return
+        except WheelhouseError as error:
+            tell(f"{error}: it is installed anew")
+            mark = Mark(made=True)
+    await _install(session, host, place, mark, environment, tell)
+    await _write(session, environment, Mark(made=True, installed=digest))
     tell(await _verify(session, host))
 
 

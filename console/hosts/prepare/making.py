@@ -16,7 +16,15 @@ import msgspec
 import console
 from console.hosts.prepare.lock import PLATFORMS, Locked, Target
 from console.hosts.prepare.packing import pack
-from console.hosts.prepare.wheelhouse import MANIFEST, PROGRAM, REQUIREMENTS, Entry, Manifest, WheelhouseError
+from console.hosts.prepare.wheelhouse import (
+    MANIFEST,
+    PROGRAM,
+    REQUIREMENTS,
+    Entry,
+    Manifest,
+    Wheelhouse,
+    WheelhouseError,
+)
 from console.text import clean
 from operations import wire
 from operations.files import sha256_file, write_atomic
@@ -46,7 +54,7 @@ def make(directory: Path, targets: Sequence[Target], locked: Sequence[Locked], t
 
 
 def _room(directory: Path) -> None:
-    """Raises WheelhouseError if something else is there; makes the directory, and clears what was cut off in it."""
+    """Makes the directory, and clears what was cut off or damaged in it. Raises WheelhouseError if it is another's."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for path in directory.iterdir():
@@ -54,6 +62,13 @@ def _room(directory: Path) -> None:
                 shutil.rmtree(path)
             elif path.suffix != ".whl" and path.name not in (MANIFEST, REQUIREMENTS, PROGRAM):
                 raise WheelhouseError(f"{directory}: is no wheelhouse, it holds {path.name}: name another directory")
+        if (directory / MANIFEST).exists():
+            house = Wheelhouse.open(directory)
+            for name in house.manifest.files:
+                try:
+                    house.verify([name])
+                except WheelhouseError:  # pip would take it before a sound one from elsewhere
+                    (directory / name).unlink(missing_ok=True)
     except OSError as error:
         raise WheelhouseError(f"{directory}: {error.strerror}: name another directory") from None
 
