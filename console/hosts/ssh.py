@@ -303,7 +303,13 @@ def _asyncssh() -> Any:
     # What it logs would end up on the operator's screen; all that matters comes as an error.
     logging.getLogger("asyncssh").propagate = False
     logging.getLogger("asyncssh").addHandler(logging.NullHandler())
+    logging.getLogger("asyncio").addFilter(_matters)
     return found
+
+
+def _matters(record: logging.LogRecord) -> bool:
+    """False for the abort of a connection that was lost while it was closing: asyncio's transport is gone by then."""
+    return "_SelectorTransport.abort()" not in record.getMessage()
 
 
 def _client(ssh: Any, asked: ssh_reasons.Asked) -> asyncssh.SSHClient:

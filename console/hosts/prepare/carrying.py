@@ -37,7 +37,11 @@ async def carry(
         for number, name in enumerate(missing, 1):
             tell(f"sending {number} of {len(missing)}: {name} ({locked[name].size / 1e6:,.1f} MB)")
             partial = f"{place}/.{name}.part"
-            await sftp.put(str(house.directory / name), partial, block_size=BLOCK)
+            # one write after another: the library's own copying leaves tasks behind when the host is lost
+            with (house.directory / name).open("rb") as source:
+                async with sftp.open(partial, "wb", block_size=BLOCK) as sink:
+                    while data := source.read(BLOCK):
+                        await sink.write(data)
             await sftp.posix_rename(partial, f"{place}/{name}")
     if missing:
         there = await digests(session, python, place)
