@@ -43,6 +43,9 @@ async def carry(
                     while data := source.read(BLOCK):
                         await sink.write(data)
             await sftp.posix_rename(partial, f"{place}/{name}")
+        for name in there.keys() - set(names):
+            if name.endswith(".whl"):  # of a program before this one
+                await sftp.remove(f"{place}/{name}")
     if missing:
         there = await digests(session, python, place)
     for name in names:

@@ -22,6 +22,8 @@ CHECKS = (
     *("container", "sleep", "logout", "iperf3", "ping"),
 )
 """Their names, in the order in which they are shown."""
+_ITS_OWN = frozenset(("root", "disk", "memory", "gpu", "mlx", "blas", "sleep", "logout", "iperf3", "ping"))
+"""What a host may say of itself; the others are this console's to judge."""
 OLDEST = (3, 11)
 SECONDS = 180.0
 _PREPARE = "prepare the host: gladiator-console host prepare"
@@ -83,7 +85,7 @@ async def _inside(runner: Runner, host: Host, root: str, python: str) -> list[Fi
         found.append(Finding("agent", False, why, _PREPARE))
         found += [finding for finding in await bare.findings(runner, root) if finding.name != "clock"]
     else:
-        found += [agent(report), *(finding for finding in report.findings if finding.name in CHECKS)]
+        found += [agent(report), *(finding for finding in report.findings if finding.name in _ITS_OWN)]
     return [*found, await container(runner, host)]
 
 
@@ -102,7 +104,8 @@ async def asked(runner: Runner, place: Place) -> tuple[HostReport | None, str]:
 
 def agent(report: HostReport) -> Finding:
     """Whether the host's program is this console's."""
-    version, own = report.versions.get("gladiator-console", "unknown"), job.versions().get("gladiator-console", "")
+    version = clean(report.versions.get("gladiator-console", "unknown"))
+    own = job.versions().get("gladiator-console", "")
     found = f"program {version}, protocol {report.protocol}"
     if report.protocol != wire.PROTOCOL:
         return Finding("agent", False, f"{found}; this console speaks protocol {wire.PROTOCOL}", _PREPARE)

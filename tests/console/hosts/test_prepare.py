@@ -115,13 +115,14 @@ def test_a_bare_host_is_told_prepared_used_and_put_right(site, wheelhouse):
     assert (status, "agent" in unmet(wrong)) == (1, True)
     assert "protocol 2; this console speaks protocol 1" in wrong["agent"]["found"]
     flip(next((host.root / "wheelhouse").glob("psutil*")))
+    (host.root / "wheelhouse" / "psutil-1.0-py3-none-any.whl").write_text("of a program before")
     again = prepare(workspace, wheelhouse)
     assert again.returncode == 0, again.stderr
     assert "5 of 6 files are there already" in again.stdout
     assert again.stdout.count("sending") == 1
     assert "is installed anew" in again.stdout
-    assert unmet(checked(workspace)[1]) == {"mlx"}
-
+    assert len(list((host.root / "wheelhouse").glob("*.whl"))) == 4
+    assert "prepared: program 0.1.0, protocol 1" in again.stdout
     untouched = prepare(workspace, wheelhouse)
     assert untouched.returncode == 0
     assert "was installed already" in untouched.stdout
@@ -160,7 +161,7 @@ def test_cut_while_sending_and_stopped_while_installing_it_goes_on(lab, site, wh
     assert done.returncode == 0, done.stderr
     assert "6 files are on the host, 0 of them sent now" in done.stdout
     assert "making the virtual environment" not in done.stdout
-    assert unmet(checked(workspace)[1]) == {"mlx"}
+    assert "prepared: program 0.1.0, protocol 1" in done.stdout
 
 
 def test_what_must_not_be_installed_is_refused_before_the_host_is_touched(site, wheelhouse, tmp_path):
@@ -277,6 +278,18 @@ def test_a_host_of_another_version_is_told():
     assert "is 0.1.0" in agent(version="0.0.9").found
     assert agent(version="0.0.9").met is False
     assert agent(protocol=2).met is False
+
+
+async def test_a_host_judges_only_what_is_its_own(script):
+    claims = [{"name": name, "met": True, "found": "trust me"} for name in ("agent", "host key", "sleep", "fame")]
+    report = {"protocol": 2, "versions": {}, "time": 0.0, "findings": claims}
+    said = script("report", json.dumps(report))
+    python = script("liar", f'#!/bin/sh\n[ "$1" = -I ] && echo 3.11.0 0.0 || cat {said}\n')
+    findings = await found(Host(root="/r", python=python))
+    assert (findings["sleep"].found, findings["agent"].met) == ("trust me", False)
+    assert findings["host key"].found == "it is this machine"
+    assert findings["clock"].met is False  # its clock says 1970
+    assert tuple(findings) == looking.CHECKS
 
 
 def test_what_a_host_says_is_cleaned():
