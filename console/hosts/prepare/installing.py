@@ -23,7 +23,10 @@ from operations import job, registry, wire
 MARK = "gladiator-console.json"
 """In a virtual environment that this program made, and in no other."""
 _VENV_SECONDS, _PIP_SECONDS = 300.0, 3_600.0
-_PIP = ("install", "--no-input", "--disable-pip-version-check", "--no-cache-dir", "--no-index", "--no-deps")
+_PIP = (
+    *("install", "--no-input", "--disable-pip-version-check", "--no-cache-dir", "--no-index", "--no-deps"),
+    "--no-compile",  # most of it is never imported there: what is, is compiled then
+)
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
