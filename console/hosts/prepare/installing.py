@@ -110,6 +110,8 @@ async def _mark(session: Session, environment: str) -> Mark | None:
             if await sftp.exists(f"{environment}/{MARK}"):
                 async with sftp.open(f"{environment}/{MARK}", "rb", encoding=None) as stream:
                     return msgspec.json.decode(await stream.read(), type=Mark)
+            if not set(await sftp.listdir(environment)) - {".", ".."}:  # cut off before it was marked
+                return None
     raise WheelhouseError(
         f"{environment} is on the host and was not made by this program: remove it there, or name another in the "
         f"site's `python`"

@@ -98,6 +98,7 @@ def test_a_bare_host_is_told_prepared_used_and_put_right(site, wheelhouse):
     assert (before["root"]["met"], before["clock"]["met"], before["mlx"]["met"]) == (True, True, None)
     assert all(finding["found"] for finding in before.values())  # n/a has its reason
 
+    (host.root / "venv").mkdir()  # as a call leaves it that was cut off right there
     done = prepare(workspace, wheelhouse)
     assert done.returncode == 0, done.stderr
     assert "BETA: prepared: program 0.1.0, protocol 1" in done.stdout
