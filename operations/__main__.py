@@ -1,4 +1,4 @@
-"""The host's side: ``python -P -m operations list | describe NAME | run DIR | agent ROOT``."""
+"""The host's side: ``python -P -m operations list | describe NAME | check ROOT | run DIR | agent ROOT``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("list", help="names the operations")
     describe = commands.add_parser("describe", help="says what an operation takes, reports and makes, as JSON")
     describe.add_argument("name")
+    check = commands.add_parser("check", help="says what this host lacks, as JSON; changes nothing")
+    check.add_argument("root", type=Path)
     run = commands.add_parser("run", help="runs the job in a directory to its end")
     run.add_argument("directory", type=Path)
     run.add_argument("--launched", action="store_true", help="secrets come on standard input; let go of the terminal")
@@ -30,6 +32,11 @@ def main(arguments: list[str] | None = None) -> int:
             return _list()
         case "describe":
             return _describe(given.name)
+        case "check":
+            from operations.host import checking
+
+            print(msgspec.json.encode(checking.look(given.root)).decode())
+            return 0
         case "run":
             from operations import supervisor
 

@@ -60,3 +60,18 @@ def test_its_hosts_side_describes_every_operation_without_mlx(installed):
         "[registry.find(name) for name in registry.names()]; print('mlx' in sys.modules)"
     )
     assert python(installed, "-c", probe).stdout.strip() == "False"
+
+
+def test_it_makes_its_own_wheel_again_for_hosts_and_has_their_lock(installed, tmp_path):
+    script = (
+        "import sys; from pathlib import Path; from console.hosts.prepare import lock, making; "
+        "assert len(lock.lean()) > 10; making.make(Path(sys.argv[1]), [lock.Target('linux-arm64', '3.12')], [], print)"
+    )
+    made = python(installed, "-c", script, str(tmp_path))
+    assert made.returncode == 0, made.stderr
+    (again,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(again) as archive:
+        names = {name for name in archive.namelist() if not name.endswith("RECORD")}
+        assert all(archive.read(name) == (installed / name).read_bytes() for name in names)
+    there = {path.relative_to(installed).as_posix() for path in installed.rglob("*") if path.is_file()}
+    assert names == {name for name in there if not name.endswith((".pyc", "RECORD"))}

@@ -197,6 +197,39 @@ def _schema(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kind", choices=("plan", "site"))
 
 
+def _wheelhouse(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directory", type=Path, help="made, or brought up to date")
+    parser.add_argument(
+        "--platform",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="macos-arm64, linux-x86_64 or linux-arm64; may be given again (default: all three)",
+    )
+    parser.add_argument(
+        "--python",
+        action="append",
+        default=[],
+        metavar="3.N",
+        help="the hosts' Python; may be given again (default: as this console's)",
+    )
+
+
+def _host(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    about = "say what hosts lack: exit 0 if nothing, else 1"
+    check = actions.add_parser("check", help=about, description=about)
+    _workspace(check)
+    check.add_argument("host", nargs="?", default="", help="as the site names it (default: all)")
+    check.add_argument("--json", action="store_true")
+    about = "carry wheels to a host, make the environment of its `python`, install; again after a cut, it goes on"
+    prepare = actions.add_parser("prepare", help=about, description=about)
+    _workspace(prepare)
+    prepare.add_argument("host", help="as the site names it")
+    prepare.add_argument("--wheelhouse", type=Path, default=Path("wheelhouse"), help="default: ./wheelhouse")
+    prepare.add_argument("--base", default="", metavar="PYTHON", help="the host's interpreter to make it with")
+
+
 COMMANDS = {
     "open": ("the app (also with no command at all)", _open),
     "init": ("make a workspace", _init),
@@ -218,6 +251,8 @@ COMMANDS = {
     "log": ("a job's log", _log),
     "audit": ("verify chain, decisions, events and artefacts", _workspace),
     "report": ("the whole execution as one file", _report),
+    "wheelhouse": ("make a directory of wheels for hosts without internet, on a machine that has it", _wheelhouse),
+    "host": ("say what hosts lack, or prepare one without internet", _host),
     "lint": ("what is wrong with a plan", _lint),
     "schema": ("JSON Schema for editors", _schema),
 }
@@ -242,6 +277,8 @@ _MODULES = {
     "why": "console.cli.reading",
     "audit": "console.cli.reading",
     "report": "console.cli.reading",
+    "wheelhouse": "console.cli.preparing",
+    "host": "console.cli.preparing",
     "lint": "console.cli.reading",
     "schema": "console.cli.reading",
 }

@@ -57,6 +57,14 @@ class NeedsHelp(OSError):
     """The link can't be opened before somebody changes something: to try at once again only troubles the host."""
 
 
+class UntrustedKey(NeedsHelp):
+    """The host shows a key that is not among the known ones."""
+
+
+class NotLetIn(NeedsHelp):
+    """The host is the right one, and takes no key that the operator has."""
+
+
 class Said:
     """The last lines that somebody printed as errors, as few as ``_SAID_LIMIT`` bytes hold."""
 

@@ -32,10 +32,10 @@ class Place:
     container: str = ""
     docker: str = "docker"
 
-    def arguments(self) -> tuple[str, ...]:
-        """The argument list that starts an agent there."""
-        agent = (self.python, "-P", "-m", "operations", "agent", self.root)
-        return (self.docker, "exec", "-i", self.container, *agent) if self.container else agent
+    def arguments(self, command: str = "agent") -> tuple[str, ...]:
+        """The argument list that starts an agent there, or another command of operations on the root."""
+        started = (self.python, "-P", "-m", "operations", command, self.root)
+        return (self.docker, "exec", "-i", self.container, *started) if self.container else started
 
     def explain(self, status: int | None, said: Sequence[str]) -> str:
         """Why an agent ended with that exit status after those lines of errors, and what to do; empty if unknown.

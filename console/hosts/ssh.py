@@ -12,6 +12,7 @@ import contextlib
 import importlib
 import logging
 import shlex
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from console.hosts import ssh_reasons
 from console.hosts.link import Connection, Said
 from console.hosts.place import Place
+from console.hosts.session import Session
 from console.plan.types import Host
 
 if TYPE_CHECKING:
@@ -52,11 +54,7 @@ class SshHost:
 
     async def start(self, place: Place) -> Connection:
         """Starts an agent. Raises OSError with a line that says why not and what to do, NeedsHelp as `Link.open`."""
-        async with self._connecting:
-            if self._shared is None or self._shared.gone():
-                self._shared = await self._connect()
-            shared = self._shared
-            shared.users += 1
+        shared = await self._joined()
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 return await shared.run(place)
@@ -64,6 +62,23 @@ class SshHost:
             await shared.leave()
             reason = ssh_reasons.no_session(error, self._host.address, CONNECT_SECONDS)
             raise (error if reason is None else reason) from None
+
+    @contextlib.asynccontextmanager
+    async def session(self) -> AsyncIterator[Session]:
+        """The connection, for commands and files without an agent. Raises as `start`."""
+        shared = await self._joined()
+        try:
+            yield shared.session(self._host.address)
+        finally:
+            await shared.leave()
+
+    async def _joined(self) -> _Shared:
+        """The connection, with one user more."""
+        async with self._connecting:
+            if self._shared is None or self._shared.gone():
+                self._shared = await self._connect()
+            self._shared.users += 1
+            return self._shared
 
     async def _connect(self) -> _Shared:
         ssh = await asyncio.to_thread(_asyncssh)
@@ -206,6 +221,9 @@ class _Shared:
         )
         return _Remote(_Reader(reader), _Writer(writer), errors, place, self)
 
+    def session(self, address: str) -> Session:
+        return Session(self._hops.last(), address)
+
     async def leave(self) -> None:
         """One user less; the last one closes the connection."""
         self.users -= 1
@@ -285,7 +303,13 @@ def _asyncssh() -> Any:
     # What it logs would end up on the operator's screen; all that matters comes as an error.
     logging.getLogger("asyncssh").propagate = False
     logging.getLogger("asyncssh").addHandler(logging.NullHandler())
+    logging.getLogger("asyncio").addFilter(_matters)
     return found
+
+
+def _matters(record: logging.LogRecord) -> bool:
+    """False for the abort of a connection that was lost while it was closing: asyncio's transport is gone by then."""
+    return "_SelectorTransport.abort()" not in record.getMessage()
 
 
 def _client(ssh: Any, asked: ssh_reasons.Asked) -> asyncssh.SSHClient:

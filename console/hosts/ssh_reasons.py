@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from console.hosts.link import NeedsHelp
+from console.hosts.link import NotLetIn, UntrustedKey
 from console.text import clean
 
 _DEFAULT_PORT = 22
@@ -93,7 +93,7 @@ def refused(error: Exception, asked: Asked, seconds: float) -> OSError:
         case asyncssh.ConnectionLost() | ConnectionError():
             return OSError(f"{asked} ended the connection before it was up: it may have too many, see its sshd's log")
         case asyncssh.DisconnectError() if "authentication failures" in error.reason:
-            return NeedsHelp(f"{asked} was offered too many keys for {asked.user}: set `identity` in the site's file")
+            return NotLetIn(f"{asked} was offered too many keys for {asked.user}: set `identity` in the site's file")
         case asyncssh.Error():
             return OSError(clean(f"{asked} and this console can't agree on a connection: {error.reason}"))
     return OSError(clean(f"{asked}: {error}"))
@@ -101,13 +101,13 @@ def refused(error: Exception, asked: Asked, seconds: float) -> OSError:
 
 def _host_key(error: Exception, asked: Asked) -> OSError:
     if not asked.key:
-        return NeedsHelp(clean(f"the host key of {asked} is not trusted: {error}, see {asked.known_hosts}"))
+        return UntrustedKey(clean(f"the host key of {asked} is not trusted: {error}, see {asked.known_hosts}"))
     if asked.has_another:
-        return NeedsHelp(
+        return UntrustedKey(
             f"THE HOST KEY OF {asked} HAS CHANGED: it shows {asked.key}, {asked.known_hosts} has another. Somebody may "
             f"be in between; only if the host was set up anew, put its new key there"
         )
-    return NeedsHelp(
+    return UntrustedKey(
         f"the host key of {asked} is unknown: it shows {asked.key}; compare that with `ssh-keygen -lf` on the host's "
         f"own console, then add the key to {asked.known_hosts}"
     )
@@ -120,7 +120,7 @@ def _denied(asked: Asked) -> OSError:
         how = f"{asked.identity}: correct `user` or `identity`, or add its .pub to the host's authorized_keys"
     else:
         how = "the keys of the ssh-agent and ~/.ssh: set `user` and `identity` in the site's file"
-    return NeedsHelp(f"permission denied for {asked.user} at {asked} with {how}")
+    return NotLetIn(f"permission denied for {asked.user} at {asked} with {how}")
 
 
 def no_session(error: BaseException, address: str, seconds: float) -> OSError | None:
