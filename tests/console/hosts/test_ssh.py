@@ -151,7 +151,7 @@ AGENTS = {
     "another protocol": (
         f"#!{sys.executable}\nimport sys\nfrom operations import wire\nsys.stdout.buffer.write("
         "wire.MAGIC + wire.encode(wire.Hello(protocol=99, versions={})))\nsys.stdout.flush(); sys.stdin.read()\n",
-        r"the agent speaks protocol 99, this console 1",
+        r"the agent speaks protocol 99, this console 2",
     ),
     "escapes": (
         "#!/bin/sh\nprintf '\\033]52;c;ZXZpbA==\\007\\033[2Jkernel panic\\n' >&2; exit 1\n",
