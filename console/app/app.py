@@ -6,6 +6,7 @@ import asyncio
 import datetime
 import gc
 import os
+import signal
 from collections.abc import Coroutine, Mapping
 from pathlib import Path, PurePath
 from typing import Any, ClassVar
@@ -89,6 +90,8 @@ class ConsoleApp(App[None]):
             await super().on_event(event)
 
     def on_mount(self) -> None:
+        # asked to end, it leaves the terminal as it was
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit)
         self.set_interval(POLL, self.look)
         self.set_interval(FEED, self.feed)
         self.set_interval(READINGS, self._show_hosts)

@@ -47,8 +47,15 @@ class Verbs:
             "copy": self.copy,
             "gate": lambda task: self.gate(task.id),
         }
-        if (task := self._task) is not None:
+        if self._may_write(name) and (task := self._task) is not None:
             verbs[name](task)
+
+    def _may_write(self, name: str) -> bool:
+        """Whether the verb may go on: who looks only is told so before anything is asked."""
+        if self._app.service.operator or name in ("copy", "gate"):
+            return True
+        self._refuse("read only: nothing is written without an operator's name")
+        return False
 
     def act(self, key: Hashable) -> None:
         """What enter does on a line of the task's pane."""
@@ -56,8 +63,8 @@ class Verbs:
         if held is not None and isinstance(key, tuple):
             kind, name = key
             if kind == "deliverable":
-                self._tick(held, name)
-            else:
+                self._app.say("space ticks it, or takes the tick back")
+            elif self._may_write("record"):
                 self._ask_record(held, name)
 
     def run(self, task: TaskView) -> None:
@@ -112,7 +119,8 @@ class Verbs:
         screen = self._app.console_screen
         key = screen.task_key
         if screen.pane == "task" and isinstance(key, tuple) and key[0] == "deliverable":
-            self._tick(task, key[1])
+            if screen.seen(key):  # nothing is ticked that nobody sees
+                self._tick(task, key[1])
         elif task.deliverables:
             screen.turn("task")
             unticked = next((d for d in task.deliverables if not d.ticked_by), task.deliverables[0])
@@ -128,7 +136,8 @@ class Verbs:
             self._refuse(f"not yet: {item.why_not}")
             return
         undo = bool(item.ticked_by)
-        self._try(lambda: self._app.service.tick(task.id, id, undo=undo, occurrence=task.occurrence))
+        if self._try(lambda: self._app.service.tick(task.id, id, undo=undo, occurrence=task.occurrence)):
+            self._app.say(f"{'tick taken back' if undo else 'ticked'}: {item.text}")
 
     def record(self, task: TaskView) -> None:
         screen = self._app.console_screen
@@ -157,11 +166,15 @@ class Verbs:
         ask = Ask(f"{task.id}  record{on}", label, "; ".join(said), "It is marked as typed by you, for ever.")
         self._ask(ask, lambda text: self._app.service.record(task.id, slug, text, occurrence=task.occurrence))
 
-    def _ask(self, ask: Ask, write: Callable[[str], object]) -> None:
-        """A dialog for one line of text, and what is written with it."""
+    def _ask(self, ask: Ask, write: Callable[[str], object], told: str = "") -> None:
+        """A dialog for one line of text, what is written with it, and what is said then."""
         from console.app.screens.ask import AskScreen
 
-        self._app.push_screen(AskScreen(ask, lambda text: self._done(lambda: write(text))))
+        def done(written: bool | None) -> None:
+            if written and told:
+                self._app.say(told)
+
+        self._app.push_screen(AskScreen(ask, lambda text: self._done(lambda: write(text))), done)
 
     def skip(self, task: TaskView) -> None:
         """The task where it is optional; of one that repeats, the day that is shown."""
@@ -178,7 +191,7 @@ class Verbs:
         from console.app.screens.ask import Ask
 
         ask = Ask(f"{task.id}  note", "note", task.title, "It stays in the journal under your name.")
-        self._ask(ask, lambda text: self._app.service.note(task.id, text))
+        self._ask(ask, lambda text: self._app.service.note(task.id, text), f"{task.id}: noted")
 
     def attach(self, task: TaskView) -> None:
         from console.app.screens.ask import Ask
@@ -190,6 +203,8 @@ class Verbs:
         """What was done about something that calls for a contingency."""
         from console.app.screens.ask import Ask
 
+        if not self._may_write("answer"):
+            return
         held = self._app.view.contingencies[contingency]
         known = "\n".join([f"{held.condition}: {held.action}", *held.signs])
         ask = Ask(f"{contingency}  answer", "what was done", known, "It stays in the journal under your name.")
@@ -255,9 +270,11 @@ class Verbs:
             self._app.say(f"{decision.gate}: {decision.outcome.upper()} is decided")
         return fault
 
-    def _try(self, write: Callable[[], object]) -> None:
-        if fault := self._done(write):
+    def _try(self, write: Callable[[], object]) -> bool:
+        fault = self._done(write)
+        if fault:
             self._refuse(fault)
+        return not fault
 
     def _done(self, write: Callable[[], object]) -> str:
         try:

@@ -11,6 +11,7 @@ gc.disable()  # until the app's first frame or the command's work begins: a star
 
 # ruff: noqa: E402
 import argparse
+import datetime
 import importlib
 import os
 import sys
@@ -114,7 +115,15 @@ def _stop(parser: argparse.ArgumentParser) -> None:
 
 
 def _on(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--on", metavar="YYYY-MM-DD", default="", help="of a task that repeats: for which of its days")
+    about = "of a task that repeats: for which of its days"
+    parser.add_argument("--on", metavar="YYYY-MM-DD", type=_day, help=about)
+
+
+def _day(text: str) -> str:
+    try:
+        return datetime.date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day: write YYYY-MM-DD") from None
 
 
 def _record(parser: argparse.ArgumentParser) -> None:
@@ -284,11 +293,18 @@ _MODULES = {
 }
 
 
+def _version() -> str:
+    import importlib.metadata
+
+    return f"gladiator-console {importlib.metadata.version('gladiator-console')}"
+
+
 def _parser(command: str) -> argparse.ArgumentParser:
     """The parser of that command alone, or of all where it is none: to make them all takes as long as a plan."""
     common = _Parser(add_help=False)
     common.add_argument("--operator", metavar="NAME", help="who writes (default: GLADIATOR_OPERATOR, or the account)")
     parser = _Parser(prog="gladiator-console", description="Operator console for a machine-learning programme.")
+    parser.add_argument("--version", action="version", version=_version())
     parsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for name in [command] if command in COMMANDS else COMMANDS:
         about, add = COMMANDS[name]

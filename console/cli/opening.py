@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import datetime
 import os
+import sys
 from pathlib import Path
 
 from console.conductor.errors import Unusable
 from console.conductor.verbs import Conductor, operator_name
 from console.conductor.workspace import JOURNAL, Workspace
 from console.plan.loading import shipped
+
+_EARLIEST, _LATEST = datetime.date(2000, 1, 1), datetime.date(2199, 12, 31)
 
 
 def conductor(arguments: argparse.Namespace) -> Conductor:
@@ -31,16 +34,28 @@ def make(path: Path, arguments: argparse.Namespace) -> Workspace:
         raise Unusable("no name, no write: set GLADIATOR_OPERATOR or give --operator NAME")
     plan = getattr(arguments, "plan", None) or shipped("gladiator")
     site = getattr(arguments, "site", None) or shipped("sites/rehearsal.toml")
-    return Workspace.create(path, plan, site, operator, _day(getattr(arguments, "start", None)))
+    if not plan.is_dir():
+        raise Unusable(f"{plan}: no directory of a plan")
+    if not site.is_file():
+        raise Unusable(f"{site}: no file of a site")
+    try:
+        return Workspace.create(path.absolute(), plan, site, operator, _day(getattr(arguments, "start", None)))
+    except Unusable as error:
+        if getattr(arguments, "site", None) or not any(line.startswith(site.name) for line in error.lines):
+            raise
+        raise Unusable(*error.lines, f"held against {site.name}, the default site: name another with --site") from None
 
 
 def _day(text: str | None) -> datetime.date | None:
     if text is None:
         return None
     try:
-        return datetime.date.fromisoformat(text)
+        day = datetime.date.fromisoformat(text)
     except ValueError:
         raise Unusable(f"--start {text}: no day; write YYYY-MM-DD") from None
+    if not _EARLIEST <= day <= _LATEST:
+        raise Unusable(f"--start {text}: expected a day from {_EARLIEST} to {_LATEST}")
+    return day
 
 
 def init_(arguments: argparse.Namespace) -> int:
@@ -58,6 +73,9 @@ def open_(arguments: argparse.Namespace) -> int:
         arguments.workspace = rehearsal_workspace()
         if not (arguments.workspace / JOURNAL).exists():
             make(arguments.workspace, arguments).close()
+    streams = (sys.stdin, sys.stdout, sys.stderr)
+    if "TEXTUAL_DRIVER" not in os.environ and not all(stream.isatty() for stream in streams):
+        raise Unusable("the console needs a terminal; status, run and the other commands do without")
     from console.app.app import ConsoleApp
 
     verbs = conductor(arguments)

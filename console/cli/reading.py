@@ -80,6 +80,8 @@ def report_(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.output.suffix not in (".html", ".md"):
         raise Unusable(f"{arguments.output}: a report is FILE.html or FILE.md")
+    if not arguments.output.absolute().parent.is_dir():
+        raise Unusable(f"{arguments.output.parent}: no such directory")
     text = write(verbs, "html" if arguments.output.suffix == ".html" else "markdown")
     try:
         write_atomic(arguments.output, text.encode())
@@ -93,6 +95,8 @@ def lint_(arguments: argparse.Namespace) -> int:
     """Prints what is wrong with a plan, and what deserves a look; exit 2 if anything is wrong."""
     from console.plan.loading import examine
 
+    if not arguments.plan.is_dir():
+        raise Unusable(f"{arguments.plan}: no directory of a plan")
     plan, found = examine(arguments.plan)
     faults = [str(fault) for fault in found if not fault.note]
     if plan is None or faults:

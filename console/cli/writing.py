@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from console.cli.opening import conductor
 from console.cli.sets import task_sets
+from console.conductor import wording
 from console.conductor.errors import Unusable
 from console.conductor.verbs import Conductor, waiver
 
@@ -21,27 +22,34 @@ def _opened(arguments: argparse.Namespace) -> Iterator[Conductor]:
         opened.workspace.close()
 
 
+def _on(verbs: Conductor, arguments: argparse.Namespace) -> str:
+    """The day that was written for, of a task that repeats."""
+    on = arguments.on or verbs.workspace.view().tasks[arguments.task].occurrence
+    return f" on {on}" if on else ""
+
+
 def record_(arguments: argparse.Namespace) -> int:
     """Writes a typed record."""
     with _opened(arguments) as verbs:
-        value = verbs.record(arguments.task, arguments.name, arguments.value, occurrence=arguments.on)
-        print(f"{arguments.task}.{arguments.name} = {value} ✎ {verbs.operator}")
+        value = verbs.record(arguments.task, arguments.name, arguments.value, occurrence=arguments.on or "")
+        print(f"{arguments.task}.{arguments.name}{_on(verbs, arguments)} = {wording.value(value)} ✎ {verbs.operator}")
     return 0
 
 
 def tick_(arguments: argparse.Namespace) -> int:
     """Ticks a deliverable, or takes a tick back."""
     with _opened(arguments) as verbs:
-        verbs.tick(arguments.task, arguments.deliverable, undo=arguments.undo, occurrence=arguments.on)
-        print(f"{arguments.task} {arguments.deliverable} {'[ ]' if arguments.undo else '[x]'} {verbs.operator}")
+        verbs.tick(arguments.task, arguments.deliverable, undo=arguments.undo, occurrence=arguments.on or "")
+        box = "[ ]" if arguments.undo else "[x]"
+        print(f"{arguments.task} {arguments.deliverable}{_on(verbs, arguments)} {box} {verbs.operator}")
     return 0
 
 
 def skip_(arguments: argparse.Namespace) -> int:
     """Leaves out an optional task, or a day of one that repeats."""
     with _opened(arguments) as verbs:
-        verbs.skip(arguments.task, arguments.reason, occurrence=arguments.on)
-        print(f"{arguments.task} skipped by {verbs.operator}")
+        verbs.skip(arguments.task, arguments.reason, occurrence=arguments.on or "")
+        print(f"{arguments.task}{_on(verbs, arguments)} skipped by {verbs.operator}")
     return 0
 
 
@@ -72,6 +80,8 @@ def decide_(arguments: argparse.Namespace) -> int:
     """Records GO or NO-GO."""
     if arguments.waive and not arguments.until:
         raise Unusable("--waive needs --until YYYY-MM-DD: an exception ends some day")
+    if arguments.until and not arguments.waive:
+        raise Unusable("--until says how long a waiver holds: name it with --waive CRITERION")
     waivers = [waiver(criterion, arguments.reason, arguments.until) for criterion in arguments.waive]
     with _opened(arguments) as verbs:
         file = verbs.decide(arguments.gate, arguments.outcome, arguments.reason, waivers, again=arguments.again)

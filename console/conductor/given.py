@@ -12,8 +12,10 @@ from console.conductor.ready import task_state
 from console.conductor.scene import Scene
 from console.journal.entries import Answered, RecordTyped, Scalar, Skipped, Ticked
 from console.plan.types import Record, Task
-from console.text import clean, clean_block
+from console.text import BLOCK_LIMIT, LINE_LIMIT, clean
 
+_DIGITS = 40
+"""Characters of a number that are read: a double has seventeen digits."""
 _YES_NO = {"yes": True, "true": True, "y": True, "no": False, "false": False, "n": False}
 
 
@@ -28,7 +30,7 @@ def record(scene: Scene, task: str, slug: str, text: str, occurrence: str = "") 
     state, why = task_state(scene, task)
     if state in ("locked", "skipped"):
         raise Refused(f"{task} is {state}: {'; '.join(why)}")
-    on = _on(scene, task, occurrence)
+    on = _taken(scene, task, occurrence)
     return RecordTyped(task=task, round=scene.round(task), record=slug, value=value, occurrence=on)
 
 
@@ -37,7 +39,7 @@ def tick(scene: Scene, task: str, deliverable: str, *, undo: bool, occurrence: s
     if deliverable not in task_of(scene, task).deliverable:
         has = ", ".join(scene.task(task).deliverable) or "none"
         raise BadInput(f"{task} has no deliverable {deliverable}; it has {has}")
-    on = _on(scene, task, occurrence)
+    on = _taken(scene, task, occurrence)
     ticked = (task, scene.round(task), deliverable, on) in scene.state.ticks
     if undo and not ticked:
         raise Refused(f"{deliverable} of {task} is not ticked")
@@ -77,7 +79,7 @@ def answer(scene: Scene, id: str, text: str) -> Answered:
     """What was done about a contingency that something calls for. Raises Refused, BadInput."""
     if id not in scene.plan.contingency:
         raise BadInput(f"no contingency {id} in this plan; it has {', '.join(scene.plan.contingency) or 'none'}")
-    said = clean_block(text).strip()
+    said = block(id, text)
     if not said:
         raise BadInput(f"{id}: say what was done")
     found = contingency(scene, id)
@@ -108,8 +110,30 @@ def _on(scene: Scene, task: str, occurrence: str) -> str:
     return on
 
 
+def _taken(scene: Scene, task: str, occurrence: str) -> str:
+    """The day for a value or a tick. Raises Refused for one that was left out."""
+    on = _on(scene, task, occurrence)
+    if on and (task, scene.round(task), on) in scene.state.skipped:
+        raise Refused(f"{task} on {on} was left out")
+    return on
+
+
+def line(label: str, text: str) -> str:
+    """One line that a person typed, cleaned. Raises BadInput if it is too long to be kept whole."""
+    if len(text) > LINE_LIMIT:
+        raise BadInput(f"{label}: {len(text):,} characters, at most {LINE_LIMIT:,} can be kept")
+    return clean(text).strip()
+
+
+def block(label: str, text: str) -> str:
+    """A text of one or more lines that a person typed, cleaned. Raises BadInput if it is too long."""
+    if len(text) > BLOCK_LIMIT:
+        raise BadInput(f"{label}: {len(text):,} characters, at most {BLOCK_LIMIT:,} can be kept")
+    return "\n".join(clean(part, BLOCK_LIMIT) for part in text.split("\n")).strip()
+
+
 def _said(task: str, reason: str) -> str:
-    said = clean(reason).strip()
+    said = line(task, reason)
     if not said:
         raise BadInput(f"{task}: skipping needs a reason")
     return said
@@ -117,7 +141,7 @@ def _said(task: str, reason: str) -> str:
 
 def parsed(name: str, asked: Record, text: str) -> Scalar:
     """What was typed, as the record asks for it: yes or no, a number, or text. Raises BadInput."""
-    cleaned = clean(text).strip()
+    cleaned = line(name, text)
     if not cleaned:
         raise BadInput(f"{name}: nothing was given")
     if asked.typed_as == "text":
@@ -128,6 +152,8 @@ def parsed(name: str, asked: Record, text: str) -> Scalar:
         except KeyError:
             raise BadInput(f"{name}: {cleaned!r} is neither yes nor no") from None
     plain = cleaned.replace(",", "")
+    if len(plain) > _DIGITS:
+        raise BadInput(f"{name}: a number of {len(plain):,} characters, at most {_DIGITS} are read")
     try:
         return int(plain)
     except ValueError:
@@ -136,6 +162,7 @@ def parsed(name: str, asked: Record, text: str) -> Scalar:
         found = float(plain)
     except ValueError:
         found = math.nan
-    if not math.isfinite(found):
+    vanished = found == 0 and any(digit in "123456789" for digit in plain.lower().partition("e")[0])
+    if vanished or not math.isfinite(found):
         raise BadInput(f"{name}: {cleaned!r} is no number{f' of {asked.unit}' if asked.unit else ''}")
     return found

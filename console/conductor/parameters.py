@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -60,7 +61,7 @@ def checked(scene: Scene, task: str, sets: Mapping[str, object]) -> dict[str, ob
             try:
                 values[view.name] = _converted(view.value, types[view.name])
             except (msgspec.ValidationError, ValueError) as error:
-                faults.append(f"{task}.{view.name} = {view.value!r}: {str(error).split(' - at')[0]}")
+                faults.append(f"{task}.{view.name} = {view.value!r}: {_plainly(str(error).split(' - at')[0])}")
     if faults:
         raise BadParameter(faults)
     return values
@@ -104,6 +105,15 @@ def _view(field: Field, layers: Mapping[Source, Mapping[str, object]]) -> Parame
         required=field.required,
         takes=field.takes,
     )
+
+
+_SORTS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text", "array": "a list"}
+
+
+def _plainly(told: str) -> str:
+    """What the library says of a value, in words for a person: ``expected a whole number``."""
+    found = re.fullmatch(r"Expected `(\w+)(?: \| null)?`, got `\w+`", told)
+    return f"expected {_SORTS.get(found[1], found[1])}" if found else told
 
 
 def _converted(value: object, wanted: Any) -> object:

@@ -161,6 +161,14 @@ def _task(conductor: Conductor, task: TaskView) -> Iterator[Block]:
         yield Listing(
             tuple(f"[x] {text} ({d.ticked_by}, {d.ticked_at})" if d.ticked_by else f"[ ] {text}" for d, text in boxes)
         )
+    if task.notes:
+        yield Listing(
+            tuple(
+                f"{note.operator}, {note.at}: {note.text}"
+                + (f" ({note.file}, {note.size:,} bytes, SHA-256 {note.sha256})" if note.file else "")
+                for note in task.notes
+            )
+        )
     if task.jobs:
         yield Table(
             ("job", "round", "attempt", "on", "end", "started", "reason"),

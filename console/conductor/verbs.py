@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from console.conductor.compose import task_view
 from console.conductor.errors import BadInput, Refused
+from console.conductor.ready import task_state
 from console.conductor.scene import Scene
 from console.conductor.view import JobView, TaskView
 from console.conductor.workspace import Workspace
 from console.journal.entries import AnyEntry, Attached, Noted, RoundOpened, Row, Scalar, Waiver
 from console.journal.fold import State
-from console.text import clean, clean_block
+from console.text import clean
 
 if TYPE_CHECKING:  # what only acts need is imported when they act: the first frame does not wait for it
     from console.conductor.keeping import Keeping
@@ -27,6 +28,7 @@ if TYPE_CHECKING:  # what only acts need is imported when they act: the first fr
     from console.hosts.archive import History, Span
     from console.hosts.hosts import Hosts
 
+_NAME_LIMIT = 64
 _NO_NAME = "no name, no write: set GLADIATOR_OPERATOR or give --operator NAME"
 R = TypeVar("R", bound=AnyEntry)
 
@@ -37,6 +39,8 @@ class Conductor:
     def __init__(self, workspace: Workspace, operator: str) -> None:
         self.workspace = workspace
         self.operator = clean(operator).strip()
+        if len(self.operator) > _NAME_LIMIT:
+            raise BadInput(f"an operator's name has at most {_NAME_LIMIT} characters, this one {len(self.operator):,}")
 
     @functools.cached_property
     def hosts(self) -> Hosts:
@@ -121,9 +125,9 @@ class Conductor:
 
     def note(self, task: str, text: str) -> None:
         """Writes a note on a task."""
-        from console.conductor.given import task_of
+        from console.conductor.given import block, task_of
 
-        said = clean_block(text).strip()
+        said = block(task, text)
         task_of(self.workspace.scene(), task)
         if not said:
             raise BadInput(f"{task}: an empty note")
@@ -160,9 +164,9 @@ class Conductor:
         by_rule: bool = False,
     ) -> str:
         """Records GO or NO-GO with the evidence as it stands; returns the decision's file name."""
-        from console.conductor import deciding
+        from console.conductor import deciding, given
 
-        decision = deciding.Ask(gate, outcome, clean(reason).strip(), tuple(waivers), again, by_rule)
+        decision = deciding.Ask(gate, outcome, given.line(gate, reason), tuple(waivers), again, by_rule)
         return deciding.decide(self.workspace, self._name(), decision)
 
     def adopt(self) -> str:
@@ -190,7 +194,8 @@ class Conductor:
         if not asked.operation:
             return ""
         given = [word for name, value in (sets or {}).items() for word in ("--set", f"{name}={value}")]
-        return shlex.join(["gladiator-console", "run", path, task, *given])
+        again = ["--again"] if task_state(self.workspace.scene(), task)[0] == "done" and not asked.repeats else []
+        return shlex.join(["gladiator-console", "run", path, task, *again, *given])
 
     def events_file(self, job: JobView) -> Path:
         """The local file that holds, or mirrors, the job's events; it may not exist yet."""
@@ -235,7 +240,7 @@ class Conductor:
 
     def _name(self) -> str:
         if not self.operator:
-            raise Refused(_NO_NAME)
+            raise BadInput(_NO_NAME)
         return self.operator
 
 

@@ -80,7 +80,7 @@ class Workspace:
     def open(cls, path: Path) -> Workspace:
         """Raises Unusable if there is no whole workspace, or its copies are not those of the journal's first row."""
         if not (path / JOURNAL).is_file():
-            raise Unusable(f"{path}: no workspace; make one with: gladiator-console init {path}")
+            raise Unusable(_no_workspace(path))
         try:
             journal = Journal.open(path / JOURNAL)
         except JournalError as error:
@@ -159,6 +159,14 @@ class Workspace:
         return plan
 
 
+def _no_workspace(path: Path) -> str:
+    if path.is_file():
+        return f"{path}: is a file, no workspace"
+    if path.is_dir() and any(path.iterdir()):
+        return f"{path}: no workspace: {JOURNAL} is not in it"
+    return f"{path}: no workspace; make one with: gladiator-console init {path}"
+
+
 def _minute(moment: datetime.datetime) -> datetime.datetime:
     return moment.replace(second=0, microsecond=0)
 
@@ -177,6 +185,9 @@ def _in_force(path: Path, state: State) -> tuple[Plan, Site]:
     What was compiled is taken if it is what the journal pins; else, as with another version of the program, the TOML.
     """
     home = _adopted(path, state.plan_digest)
+    for needed in (home, path / "site.toml"):
+        if not needed.exists():
+            raise Unusable(f"{needed}: is gone; put it back from a copy of the workspace")
     with contextlib.suppress(OSError, ValueError):
         data = (home / COMPILED).read_bytes()
         if state.compiled and _sha256(data) == state.compiled:

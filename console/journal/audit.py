@@ -44,6 +44,7 @@ def audit(
         for checked, fault, aside in (
             *_decisions(opened, decision_directory),
             *_events(state, events),
+            *_unknown(state, roots),
             *_artefacts(state, roots),
             *_attachments(state, decision_directory.parent / "attachments"),
         ):
@@ -109,7 +110,16 @@ def _events_fault(path: Path, id: str, task: str, end: JobFinished) -> str:
         return f"events of job {id} ({task}) are {left} bytes shorter than the journal says"
     if hasher.hexdigest() != end.events_sha256:
         return f"events of job {id} ({task}) were changed"
-    return ""
+    more = path.stat().st_size - end.events_bytes
+    return f"events of job {id} ({task}) have {more} bytes after their end" if more else ""
+
+
+def _unknown(state: State, roots: Mapping[str, Path | None]) -> Iterator[tuple[int, str, str]]:
+    """Jobs on a host of this machine that no row knows: each start is journalled before its host is asked."""
+    for host, root in roots.items():
+        for directory in sorted((root / "jobs").glob("[!.]*")) if root else ():
+            if directory.name not in state.jobs:
+                yield 1, f"job {directory.name} on {host} is in no row: the journal's end was cut off", ""
 
 
 def _artefacts(state: State, roots: Mapping[str, Path | None]) -> Iterator[tuple[int, str, str]]:

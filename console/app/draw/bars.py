@@ -50,7 +50,7 @@ def needs(view: View) -> list[Line]:
     """What needs a person, most pressing first; the cursor goes to the task or gate."""
     drawn: list[Line] = []
     if view.plan_differs:
-        drawn.append(line(("plan/ differs: gladiator-console adopt", "warn")))
+        drawn.append(line(("plan/ differs: gladiator-console adopt", "warn"), key=("plan", "adopt")))
     drawn += [line((id, "accent"), f"  {what}", key=need(view, id)) for id, what in view.attention]
     return drawn or [line(("nothing now", "dim"))]
 

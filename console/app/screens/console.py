@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.events import DescendantFocus, Resize
+from textual.geometry import Region
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
@@ -28,7 +29,7 @@ from console.conductor.view import TaskView, View
 if TYPE_CHECKING:
     from console.app.app import ConsoleApp
 
-PANES = ("plan", "task", "log", "loss", "hosts")
+PANES = ("plan", "needs", "task", "log", "loss", "hosts")
 WIDE, HIGH = 100, 30
 """Below either, one pane is shown at a time."""
 SETTLE = 0.12
@@ -163,6 +164,16 @@ class ConsoleScreen(Screen[None]):
         """Puts the cursor of the task's pane there."""
         self._task_pane.seek(key)
 
+    def seen(self, key: Hashable) -> bool:
+        """Whether that line of the task's pane is on the screen; else it is brought there."""
+        pane = self._task_pane
+        y = next((y for y, line in enumerate(pane.lines) if line.key == key), -1)
+        if pane.shows(y):
+            return True
+        pane.seek(key)
+        pane.scroll_to_region(Region(0, y, 1, 1), animate=False, force=True)
+        return False
+
     def choose(self, task: str) -> None:
         """Another task in the panes; its files are opened once the cursor rests."""
         if task == self.chosen or task not in self.view.tasks:
@@ -204,7 +215,7 @@ class ConsoleScreen(Screen[None]):
         """Shows and hides panes; sizes come from the stylesheet."""
         one = self.one
         self.set_class(one, "-one")
-        left = not one or self._pane == "plan"
+        left = not one or self._pane in ("plan", "needs")
         has_log = bool(self.app.feeds.latest(self.view, self.chosen)[1]) or self._pane == "log"
         seen: tuple[tuple[Widget, bool], ...] = (
             (self._left, left),
@@ -221,7 +232,7 @@ class ConsoleScreen(Screen[None]):
     def turn(self, pane: str) -> None:
         """Brings a pane up and gives it the keys."""
         self._pane = pane
-        if pane != "plan":
+        if pane not in ("plan", "needs"):
             self._shows_hosts = pane == "hosts"
         self._arrange()
         widget = self.query_one(f"#{pane}", Widget)
@@ -297,7 +308,7 @@ class ConsoleScreen(Screen[None]):
         if kind[0] == "host":
             self._show_host(self._need)
             return
-        self.turn("plan")
+        self.turn("needs" if kind[0] == "contingency" else "plan")
         self.go(bars.task_of(self.view, self._need))
 
     def _show_host(self, host: str) -> None:
@@ -329,6 +340,9 @@ class ConsoleScreen(Screen[None]):
             kind, id = event.key
             if kind == "host":
                 self._show_host(id)
+                return
+            if kind == "plan":
+                self.app.say(f"gladiator-console adopt {self.view.workspace}")
                 return
             task = bars.task_of(self.view, id)
             self.go(task)

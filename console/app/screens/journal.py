@@ -11,7 +11,7 @@ from textual.geometry import Region
 from textual.screen import Screen
 
 from console.app.draw import times
-from console.app.line import Line, line
+from console.app.line import Line, line, wrapped
 from console.app.widgets.lines import Bar, LinesView
 from console.journal.entries import Row
 
@@ -101,8 +101,12 @@ class JournalScreen(Screen[None]):
 
         row = self.query_one(Rows).row(int(str(event.key)))
         text = msgspec.json.format(msgspec.json.encode(row), indent=2).decode()
-        lines = [line(part) for part in text.split("\n")]
-        self.app.push_screen(TextScreen(f"Row {row.sequence}", lambda _: lines))
+
+        def write(width: int) -> list[Line]:
+            parts = ((part.lstrip(" "), " " * (len(part) - len(part.lstrip(" ")))) for part in text.split("\n"))
+            return [drawn for part, indent in parts for drawn in wrapped(part, width, "", f"{indent}  ", indent)]
+
+        self.app.push_screen(TextScreen(f"Row {row.sequence}", write))
 
 
 def _lines(row: Row, *, narrow: bool, back: bool) -> list[Line]:

@@ -53,6 +53,9 @@ class RunScreen(ModalScreen[list[str]]):
             dialog.border_subtitle = said("REHEARSAL" if self.app.view.rehearsal else "")
             hosts = f" on {' and '.join(task.hosts)}" if task.hosts else ""
             yield Static(said(f"{task.operation}{hosts}"), classes="faint")
+            if task.state == "done":
+                anew = "It is done: run anew, what was made from it becomes stale unless it makes the same bytes."
+                yield Static(said(anew), classes="warn")
             with Fields(id="fields"):
                 for id, parameter in self._fields.items():
                     yield from self._field(id, parameter)
@@ -61,7 +64,7 @@ class RunScreen(ModalScreen[list[str]]):
             if task.interrupted:
                 yield Checkbox(said("continue the interrupted attempt"), True, id="resume", compact=True)
             with Horizontal(classes="buttons"):
-                yield Static(said("up and down go between fields, escape leaves"), classes="faint hint")
+                yield Static(said("up and down go between fields, enter runs, escape leaves"), classes="faint hint")
                 yield Button(said("Run (ctrl+r)"), id="run", variant="primary", compact=True)
 
     def _field(self, id: str, parameter: ParameterView) -> Iterator[Static | Input | Horizontal]:

@@ -241,10 +241,11 @@ class LinesView(Scrolled, can_focus=True):
         far = found is None or abs(found - self.cursor) > self.size.height // 2
         if far:
             self.scroll_to(y=self.scroll_y + step, animate=False)
-        if found is not None and (not far or self._visible(found)):
+        if found is not None and (not far or self.shows(found)):
             self.cursor = found
 
-    def _visible(self, y: int) -> bool:
+    def shows(self, y: int) -> bool:
+        """Whether the line of that number is on the screen."""
         return 0 <= y - self.scroll_y < self.size.height
 
     def action_page(self, direction: int) -> None:

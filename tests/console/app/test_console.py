@@ -66,7 +66,7 @@ async def test_the_small_screen_shows_one_pane_and_keeps_step_and_loss(recorded,
     async with app.run_test(size=SMALL) as pilot:
         await settled(pilot)
         seen = []
-        for _ in range(5):
+        for _ in range(6):
             lines = shown(app)
             assert "REHEARSAL" in lines[0]
             assert "W0.2.1 step 60/100 loss 0.251" in lines[0]
@@ -74,7 +74,7 @@ async def test_the_small_screen_shows_one_pane_and_keeps_step_and_loss(recorded,
             seen.append(lines[1])
             await pilot.press("tab")
             await pilot.pause()
-        for line, pane in zip(seen, ("Plan", "running", "Log", "Loss", "Hosts"), strict=True):
+        for line, pane in zip(seen, ("Plan", "Plan", "running", "Log", "Loss", "Hosts"), strict=True):
             assert pane in line
         assert "Plan" in shown(app)[1]
         await pilot.press("l")

@@ -88,6 +88,15 @@ def test_no_go_exits_1_and_names_the_criterion(workspace):
         (["status", "{nowhere}"], 2, "no workspace"),
         (["init", "{w}"], 2, "not empty"),
         (["init", "{nowhere}", "--plan", "{w}"], 2, "plan.toml"),
+        (["init", "{nowhere}", "--plan", "{nowhere}"], 2, "no directory of a plan"),
+        (["init", "{nowhere}", "--site", "{w}"], 2, "no file of a site"),
+        (["init", "{nowhere}", "--start", "9999-12-31"], 2, "expected a day from 2000-01-01"),
+        (["record", "{w}", "count", "temper", "calm", "--on", ""], 2, "no day: write YYYY-MM-DD"),
+        (["decide", "{w}", "G1", "no-go", "--reason", "x", "--until", "2026-01-01"], 2, "--waive CRITERION"),
+        (["note", "{w}", "make", "x" * 70_000], 2, "at most 65,536"),
+        (["tick", "{w}", "make", "D-1", "--operator", "N" * 65], 2, "at most 64 characters"),
+        (["open", "{w}"], 2, "needs a terminal"),
+        (["report", "{w}", "-o", "{nowhere}/r.html"], 2, "no such directory"),
         (["init", "{nowhere}", "--start", "soon"], 2, "YYYY-MM-DD"),
         (["run", "{w}", "nothing"], 2, "no task nothing"),
         (["run", "{w}", "make", "--set", "lines"], 2, "name=value"),
@@ -110,7 +119,7 @@ def test_no_go_exits_1_and_names_the_criterion(workspace):
         (["rehearse", "{w}", "--through", "G7"], 2, "no such gate"),
         (["rehearse", "{w}", "--set", "make=3"], 2, "TASK.name=value"),
         (["report", "{w}", "-o", "{w}.pdf"], 2, "FILE.html or FILE.md"),
-        (["lint", "{nowhere}"], 2, "plan.toml"),
+        (["lint", "{nowhere}"], 2, "no directory of a plan"),
         (["frobnicate", "{w}"], 2, "frobnicate"),
         (["audit", "{nowhere}"], 2, "no workspace"),
     ],
@@ -129,7 +138,7 @@ def test_every_error_is_one_line_and_changes_nothing(workspace, tmp_path, argume
 
 def test_no_name_no_write(workspace):
     done = program("tick", workspace, "make", "D-1", "--operator", "")
-    assert (done.returncode, "no name" in done.stderr) == (1, True)
+    assert (done.returncode, "no name" in done.stderr) == (2, True)
 
 
 def test_typed_ticked_skipped_and_decided_by_name(workspace):

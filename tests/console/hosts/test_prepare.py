@@ -15,6 +15,7 @@ from console.hosts.prepare.wheelhouse import MANIFEST
 from console.hosts.session import Here
 from console.plan.types import Host
 from operations.host.findings import Finding, HostReport
+from operations.wire import PROTOCOL
 
 sys.path.insert(0, str(Path(__file__).parent))
 import small_wheelhouse as small
@@ -101,7 +102,7 @@ def test_a_bare_host_is_told_prepared_used_and_put_right(site, wheelhouse):
     (host.root / "venv").mkdir()  # as a call leaves it that was cut off right there
     done = prepare(workspace, wheelhouse)
     assert done.returncode == 0, done.stderr
-    assert "BETA: prepared: program 0.1.0, protocol 1" in done.stdout
+    assert f"BETA: prepared: program 0.1.0, protocol {PROTOCOL}" in done.stdout
     status, after = checked(workspace)
     assert unmet(after) == {"mlx"}, after  # the small wheelhouse has none
     assert "No module named 'mlx'" in after["mlx"]["found"]
@@ -111,10 +112,10 @@ def test_a_bare_host_is_told_prepared_used_and_put_right(site, wheelhouse):
 
     # another program's protocol is told by check, and put right by prepare
     (wire,) = host.root.glob("venv/lib/*/site-packages/operations/wire.py")
-    wire.write_text(wire.read_text().replace("PROTOCOL = 1", "PROTOCOL = 2"))
+    wire.write_text(wire.read_text().replace(f"PROTOCOL = {PROTOCOL}", "PROTOCOL = 7"))
     status, wrong = checked(workspace)
     assert (status, "agent" in unmet(wrong)) == (1, True)
-    assert "protocol 2; this console speaks protocol 1" in wrong["agent"]["found"]
+    assert f"protocol 7; this console speaks protocol {PROTOCOL}" in wrong["agent"]["found"]
     flip(next((host.root / "wheelhouse").glob("psutil*")))
     (host.root / "wheelhouse" / "psutil-1.0-py3-none-any.whl").write_text("of a program before")
     again = prepare(workspace, wheelhouse)
@@ -123,7 +124,7 @@ def test_a_bare_host_is_told_prepared_used_and_put_right(site, wheelhouse):
     assert again.stdout.count("sending") == 1
     assert "is installed anew" in again.stdout
     assert len(list((host.root / "wheelhouse").glob("*.whl"))) == 4
-    assert "prepared: program 0.1.0, protocol 1" in again.stdout
+    assert f"prepared: program 0.1.0, protocol {PROTOCOL}" in again.stdout
     untouched = prepare(workspace, wheelhouse)
     assert untouched.returncode == 0
     assert "was installed already" in untouched.stdout
@@ -162,7 +163,7 @@ def test_cut_while_sending_and_stopped_while_installing_it_goes_on(lab, site, wh
     assert done.returncode == 0, done.stderr
     assert "6 files are on the host, 0 of them sent now" in done.stdout
     assert "making the virtual environment" not in done.stdout
-    assert "prepared: program 0.1.0, protocol 1" in done.stdout
+    assert f"prepared: program 0.1.0, protocol {PROTOCOL}" in done.stdout
 
 
 def test_what_must_not_be_installed_is_refused_before_the_host_is_touched(site, wheelhouse, tmp_path):
@@ -176,7 +177,7 @@ def test_what_must_not_be_installed_is_refused_before_the_host_is_touched(site, 
     manifest = msgspec.json.decode((wheelhouse / MANIFEST).read_bytes())
     (wrong / MANIFEST).write_bytes(msgspec.json.encode({**manifest, "protocol": 7}))
     refused = prepare(workspace, wrong)
-    assert (refused.returncode, "speaks protocol 7, this console 1" in refused.stderr) == (2, True)
+    assert (refused.returncode, f"speaks protocol 7, this console {PROTOCOL}" in refused.stderr) == (2, True)
 
     targets = [f"{small.here().platform}/3.99"]
     (wrong / MANIFEST).write_bytes(msgspec.json.encode({**manifest, "targets": targets}))
@@ -199,7 +200,7 @@ def test_a_local_host_needs_no_preparing_and_is_checked(site):
     done = program("host", "prepare", workspace, "ALPHA")
     assert (done.returncode, done.stdout) == (0, "ALPHA: is this machine: there is nothing to prepare\n")
     shown = program("host", "check", workspace, "ALPHA").stdout
-    assert "  agent     met      program 0.1.0, protocol 1\n" in shown
+    assert f"  agent     met      program 0.1.0, protocol {PROTOCOL}\n" in shown
     assert "  host key  n/a      it is this machine\n" in shown
     unknown = program("host", "check", workspace, "GAMMA")
     assert (unknown.returncode, unknown.stderr) == (
@@ -228,7 +229,7 @@ async def test_how_far_one_came_is_told_apart(lab, far, tmp_path):
 
 
 FAULTS = {
-    "up": "blue_combat is up: program 0.1.0, protocol 1",
+    "up": f"blue_combat is up: program 0.1.0, protocol {PROTOCOL}",
     "down": "the Docker daemon is down",
     "stopped": "the container blue_combat is stopped",
     "none": "there is no container green_combat",
@@ -271,19 +272,19 @@ def test_free_disk_as_df_tells_it():
 
 
 def test_a_host_of_another_version_is_told():
-    def agent(protocol=1, version="0.1.0"):
+    def agent(protocol=PROTOCOL, version="0.1.0"):
         versions = {"gladiator-console": version}
         return looking.agent(HostReport(protocol=protocol, versions=versions, time=0.0, findings=[]))
 
     assert agent().met is True
     assert "is 0.1.0" in agent(version="0.0.9").found
     assert agent(version="0.0.9").met is False
-    assert agent(protocol=2).met is False
+    assert agent(protocol=PROTOCOL + 1).met is False
 
 
 async def test_a_host_judges_only_what_is_its_own(script):
     claims = [{"name": name, "met": True, "found": "trust me"} for name in ("agent", "host key", "sleep", "fame")]
-    report = {"protocol": 2, "versions": {}, "time": 0.0, "findings": claims}
+    report = {"protocol": PROTOCOL + 1, "versions": {}, "time": 0.0, "findings": claims}
     said = script("report", json.dumps(report))
     python = script("liar", f'#!/bin/sh\n[ "$1" = -I ] && echo 3.11.0 0.0 || cat {said}\n')
     findings = await found(Host(root="/r", python=python))

@@ -90,11 +90,17 @@ def test_changed_events_and_artefacts_are_named(workspace):
     assert any("artefact chain" in fault and "is gone" in fault for fault in faults(workspace))
 
 
-def test_events_appended_after_the_end_change_nothing(workspace):
+def test_events_appended_after_the_end_are_named(workspace):
     events = next((workspace / "hosts/BETA/jobs").glob("*/events.jsonl"))
     with events.open("ab") as stream:
         stream.write(b'{"type":"log","t":1,"text":"late"}\n')
-    assert faults(workspace) == ()
+    (fault,) = faults(workspace)
+    assert fault.endswith("have 35 bytes after their end")
+
+
+def test_a_job_that_no_row_knows_is_named(workspace):
+    (workspace / "hosts/BETA/jobs/01c8686f").mkdir()
+    assert faults(workspace) == ("job 01c8686f on BETA is in no row: the journal's end was cut off",)
 
 
 def test_an_edited_plan_is_named_if_it_is_the_one_in_force(workspace):
