@@ -61,9 +61,13 @@ def run_(arguments: argparse.Namespace) -> int:
 async def _run(verbs: Conductor, arguments: argparse.Namespace) -> int:
     try:
         await verbs.reconcile()
+        before = verbs.workspace.view().tasks.get(arguments.task)
         jobs = await verbs.start(
             arguments.task, dict(pair(text) for text in arguments.set), again=arguments.again, fresh=arguments.fresh
         )
+        begun = verbs.workspace.view().tasks[arguments.task].job
+        if before and before.interrupted and begun and not (begun.continues or arguments.fresh):
+            print(f"{arguments.task} begins anew: an interrupted attempt goes on only with its own parameters")
         following = asyncio.gather(*(_follow(verbs, job) for job in jobs))
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, following.cancel)
         try:

@@ -212,5 +212,6 @@ def why_not_go(found: tuple[CriterionView, ...], waivers: tuple[Waiver, ...] = (
             continue
         unmet = "not met" if criterion.met is False else "not measured"
         verdict = "stale" if criterion.stale else unmet
-        reasons.append(f"{criterion.label} {verdict}: {criterion.reason}, asks {criterion.asks}")
+        why = criterion.reason.removeprefix("stale: ") if criterion.stale else criterion.reason
+        reasons.append(f"{criterion.label} {verdict}: {why}, asks {criterion.asks}")
     return tuple(reasons)

@@ -29,6 +29,7 @@ from operations.files import fsync_directory, write_atomic
 
 JOURNAL = "journal.db"
 COMPILED = "plan.msgpack"
+ORIGINAL = "adopted/site.toml"
 
 
 class Workspace:
@@ -66,6 +67,7 @@ class Workspace:
                 _copy_plan(plan, temporary / "plan")
                 _put_in_force(plan, loaded, temporary)
                 shutil.copyfile(site, temporary / "site.toml")
+                shutil.copyfile(site, temporary / ORIGINAL)
                 (temporary / "decisions").mkdir()
                 Journal.create(temporary / JOURNAL, created, operator).close()
                 os.rename(temporary, path)  # noqa: PTH104 - unlike Path.rename, takes an empty directory's place by intent
@@ -90,7 +92,8 @@ class Workspace:
         if created is None:
             raise Unusable(f"{path / JOURNAL}: has no first row")
         if site.digest != created.site_digest:
-            raise Unusable(f"{path / 'site.toml'}: was changed since the workspace was made; put the original back")
+            told = f"was changed since the workspace was made; put the original back: {path / ORIGINAL}"
+            raise Unusable(f"{path / 'site.toml'}: {told}")
         if plan.digest != journal.state.plan_digest:
             raise Unusable(f"{_adopted(path, journal.state.plan_digest)}: is not the plan that was adopted")
         for taken in (t for made in journal.state.decisions.values() for t in made):
