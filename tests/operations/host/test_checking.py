@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from operations.host import checking, lasting
+from operations.wire import PROTOCOL
 
 MAC = """\
 System-wide power settings:
@@ -142,7 +143,7 @@ def test_a_tool_beyond_the_sessions_path_is_told(monkeypatch, tmp_path):
 def test_it_is_one_json_object(tmp_path):
     command = [sys.executable, "-P", "-m", "operations", "check", str(tmp_path)]
     found = json.loads(subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout)
-    assert found["protocol"] == 1
+    assert found["protocol"] == PROTOCOL
     names = {finding["name"]: finding["met"] for finding in found["findings"]}
     assert (names["root"], names["mlx"]) == (True, True)
     assert names.keys() >= {"disk", "memory", "gpu", "blas", "sleep", "logout", "iperf3", "ping"}
