@@ -2,12 +2,15 @@
 
 import contextlib
 import os
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 
 STUB = Path(__file__).parent / "stub"
+# A run put in the background by a shell without job control is born deaf to Ctrl-C, and so would be all it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["GLADIATOR_OPERATIONS"] = "stub_operations"
 os.environ["PYTHONPATH"] = os.pathsep.join([str(STUB), *filter(None, [os.environ.get("PYTHONPATH")])])
 os.environ["GLADIATOR_OPERATOR"] = "Ada"
