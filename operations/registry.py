@@ -21,6 +21,7 @@ NAMES = (
     "model.finetune",
     "model.load",
     "model.observe",
+    "model.package",
     "model.report",
     "network.airgap",
     "network.links",

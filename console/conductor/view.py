@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from console.plan.types import Plan, Site
 from operations import registry
-from operations.contract import Value
+from operations.contract import Takes, Value
 
 TaskState = Literal["locked", "ready", "running", "done", "failed", "lost", "skipped"]
 GateState = Literal["closed", "ready", "go", "no-go", "passed-over"]
@@ -120,7 +120,7 @@ class ParameterView(Struct, frozen=True):
     amount: bool
     about: str
     required: bool
-    takes: Literal["artefact", "jobs", "value"]
+    takes: Takes
 
 
 T = TypeVar("T")

@@ -118,7 +118,7 @@ def _parameters(plan: Plan, graph: Graph, id: str, task: Task, operation: Operat
         else:
             yield from _value(here, operation, field, value)
     for field in declared.values():
-        if field.required and field.name not in task.parameters:
+        if field.required and field.takes != "standing" and field.name not in task.parameters:
             yield Finding(place, f"{operation.name} needs {field.name}: {field.about}")
 
 
@@ -160,6 +160,8 @@ def _value(place: Path, operation: Operation, field: Field, value: object) -> It
         yield Finding(place, "expected { task, artefact }")
     elif field.takes == "jobs":
         yield Finding(place, "expected { jobs_of }")
+    elif field.takes == "standing":
+        yield Finding(place, "is what the site stands for: the console fills it in")
     else:
         try:
             msgspec.convert(value, _types(operation.parameters)[field.name])
