@@ -19,6 +19,8 @@ APART = frozenset({NAME, SSH_SIGNATURE, MODEL_SIGNATURE})
 """What the manifest can't name, because it was written after it: both signatures cover it, and it covers all else."""
 LIMIT = 16 << 20
 """Bytes of a manifest or signature that are read."""
+_PIECE = 4 << 20
+"""Bytes read at once: long enough that threads seldom wait for each other's Python."""
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 _ODD = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]|^[ #]|[ ]$")
 """What sha256sum would have to escape, or would read as something else."""
@@ -66,8 +68,11 @@ def digests(directory: Path, names: Iterable[str]) -> dict[str, str]:
 
 def _sha256(path: Path) -> str:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    hasher, held = hashlib.sha256(), memoryview(bytearray(_PIECE))
     with os.fdopen(descriptor, "rb", buffering=0) as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        while size := stream.readinto(held):
+            hasher.update(held[:size])
+    return hasher.hexdigest()
 
 
 def encode(found: Mapping[str, str], notes: Iterable[str] = ()) -> bytes:

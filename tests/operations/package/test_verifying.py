@@ -45,19 +45,6 @@ def test_it_holds_under_another_name_and_with_one_key_alone(package):
     assert verdict(package, signers=one).faults == ()
 
 
-CHANGES = {
-    "a byte": (lambda p: flip(p / WEIGHTS), f"{WEIGHTS} was changed", True),
-    "a byte of a card": (lambda p: flip(p / "cards" / "alert_generator.md"), "cards/alert_generator.md was", True),
-    "added": (lambda p: (p / "cards" / "new.md").write_text("x"), "cards/new.md was added", False),
-    "hidden": (lambda p: (p / ".gitignore").write_text("x"), ".gitignore was added", False),
-    "removed": (lambda p: (p / "evaluation" / "gauntlet.json").unlink(), "gauntlet.json is missing", True),
-    "a link": (lambda p: relink(p / WEIGHTS), f"{WEIGHTS} is a link", False),
-    "a link to a directory": (lambda p: (p / "models" / "more").symlink_to("/"), "models/more is a link", False),
-    "the standing": (lambda p: stand(p), "standing.json was changed", True),
-    "the manifest": (lambda p: rewrite(p), "MANIFEST.sha256.sig does not hold: the manifest is not the one", True),
-}
-
-
 def relink(path):
     """The same bytes, from outside."""
     target = path.parent.parent.parent.parent / "outside"
@@ -77,6 +64,19 @@ def rewrite(path):
     lines = [line for line in manifest.read_text().splitlines(True) if not line.endswith(f"  {WEIGHTS}\n")]
     said = hashlib.sha256((path / WEIGHTS).read_bytes()).hexdigest()
     manifest.write_text("".join([*lines, f"{said}  {WEIGHTS}\n"]))
+
+
+CHANGES = {
+    "a byte": (lambda p: flip(p / WEIGHTS), f"{WEIGHTS} was changed", True),
+    "a byte of a card": (lambda p: flip(p / "cards" / "alert_generator.md"), "cards/alert_generator.md was", True),
+    "added": (lambda p: (p / "cards" / "new.md").write_text("x"), "cards/new.md was added", False),
+    "hidden": (lambda p: (p / ".gitignore").write_text("x"), ".gitignore was added", False),
+    "removed": (lambda p: (p / "evaluation" / "gauntlet.json").unlink(), "gauntlet.json is missing", True),
+    "a link": (lambda p: relink(p / WEIGHTS), f"{WEIGHTS} is a link", False),
+    "a link to a directory": (lambda p: (p / "models" / "more").symlink_to("/"), "models/more is a link", False),
+    "the standing": (stand, "standing.json was changed", True),
+    "the manifest": (rewrite, "MANIFEST.sha256.sig does not hold: the manifest is not the one", True),
+}
 
 
 @pytest.mark.parametrize("change", CHANGES)
