@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from console.conductor.scene import Scene
+from console.conductor.standing import standing
 from console.conductor.view import ParameterView
 from console.plan.types import ArtefactFrom, JobsOf
 from operations import registry
@@ -94,8 +95,7 @@ def _own_address(scene: Scene, task: str) -> Mapping[str, object]:
 def _standing(scene: Scene, task: str) -> Mapping[str, object]:
     """What evidence of this site stands for, for an operation that writes it down; the journal's first row fixed it."""
     operation = registry.find(scene.task(task).operation)
-    stands = Standing(scene.rehearsal, dict(scene.not_here))
-    return {field.name: stands for field in fields(operation) if field.takes == "standing"}
+    return {field.name: standing(scene) for field in fields(operation) if field.takes == "standing"}
 
 
 def _view(field: Field, layers: Mapping[Source, Mapping[str, object]]) -> ParameterView:

@@ -106,7 +106,9 @@ def _gate(gate: GateView) -> Iterator[Block]:
         who = f"rule, in a rehearsal that {made.operator} started" if made.actor == "rule" else made.operator
         ran = ", who also ran work it stands on" if made.also_ran else ""
         signed = "signed" if made.signed else "unsigned"
-        yield Paragraph(f"{made.outcome.upper()} by {who}{ran}, {made.at}: {made.reason}", strong=True)
+        yield Paragraph(f"{made.reads}. By {who}{ran}, {made.at}: {made.reason}", strong=True)
+        if made.bound:
+            yield Paragraph(f"For this and nothing else: {made.bound}.", strong=True)
         yield Paragraph(f"decisions/{made.file}, {signed}.")
         for criterion, waiver in made.waivers:
             yield Paragraph(f"Waived: {criterion}: {waiver}", strong=True)

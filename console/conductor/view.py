@@ -275,6 +275,8 @@ class DecisionView(Struct, frozen=True):
     gate: str
     round: int
     outcome: Literal["go", "no-go"]
+    reads: str
+    """The outcome in words: ``NO-GO``, ``GO (rehearsal); not proven here: ...``."""
     operator: str
     reason: str
     at: str
@@ -283,6 +285,8 @@ class DecisionView(Struct, frozen=True):
     signed: bool
     actor: Literal["person", "rule"]
     waivers: tuple[tuple[str, str], ...] = ()
+    bound: str = ""
+    """What it was decided for alone; empty for a gate that binds nothing."""
 
 
 class GateView(Struct, frozen=True):
@@ -302,6 +306,9 @@ class GateView(Struct, frozen=True):
     also_ran: tuple[str, ...] = ()
     """Operators who started a job among the evidence."""
     not_proven: tuple[str, ...] = ()
+    """What a rehearsal can't prove here, nor at the gates that this one waits for."""
+    bound: str | None = None
+    """What a decision would be for, and nothing else; "" while it is not there, None for a gate that binds nothing."""
     opens: tuple[str, ...] = ()
     """Tasks that the decision, or each outcome, opens or has opened."""
 

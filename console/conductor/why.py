@@ -18,7 +18,9 @@ def why(conductor: Conductor, gate: str) -> Iterator[str]:
     if view.decision:
         made = view.decision
         who = f"rule, in a rehearsal that {made.operator} started" if made.actor == "rule" else made.operator
-        yield f"  decided {made.outcome.upper()} by {who}, {made.at}: {made.reason}"
+        yield f"  decided {made.reads}. By {who}, {made.at}: {made.reason}"
+        if made.bound:
+            yield f"  for this and nothing else: {made.bound}"
         yield f"  decisions/{made.file}, {'signed' if made.signed else 'unsigned'}"
     for criterion in view.criteria:
         yield from _criterion(conductor, state, criterion)

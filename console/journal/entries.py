@@ -185,6 +185,8 @@ class Decided(Entry, frozen=True, kw_only=True, tag="decided"):
     file: str
     file_sha256: str
     signed: bool
+    bound: str = ""
+    """What was decided on and nothing else, as the gate binds it: ``digest of W7.3: 3f…``."""
 
 
 class AlertRaised(Entry, frozen=True, kw_only=True, tag="alert-raised"):

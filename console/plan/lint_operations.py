@@ -10,7 +10,7 @@ import msgspec
 
 from console.plan.faults import Finding, Path
 from console.plan.graph import Graph
-from console.plan.types import ArtefactFrom, Criterion, Expectation, JobsOf, Plan, Record, Sign, Site, Task
+from console.plan.types import ArtefactFrom, Binds, Criterion, Expectation, Gate, JobsOf, Plan, Record, Sign, Site, Task
 from operations import registry
 from operations.contract import Field, Kind, Measure, Operation, fields
 
@@ -33,15 +33,21 @@ def in_plan(plan: Plan, graph: Graph) -> Iterator[Finding]:
             for slug, record in task.record.items():
                 yield from _record((*place, "record", slug), record, operation)
     for id, gate in plan.gate.items():
-        for name, criterion in gate.criterion.items():
-            yield from _criterion(("gate", id, "criterion", name), criterion, plan)
-        for name, option in gate.option.items():
-            for other, values in option.parameters.items():
-                place = ("gate", id, "option", name, "parameters", other)
-                yield from _values(place, plan, other, values, amounts=False)
-            for at, other in enumerate(option.again):
-                if other not in plan.task:
-                    yield Finding(("gate", id, "option", name, "again", at), f'no task "{other}"')
+        yield from _gate(("gate", id), gate, plan)
+
+
+def _gate(place: Path, gate: Gate, plan: Plan) -> Iterator[Finding]:
+    for name, criterion in gate.criterion.items():
+        yield from _criterion((*place, "criterion", name), criterion, plan)
+    if gate.binds is not None:
+        yield from _binds((*place, "binds"), gate.binds, plan)
+    for name, option in gate.option.items():
+        here = (*place, "option", name)
+        for other, values in option.parameters.items():
+            yield from _values((*here, "parameters", other), plan, other, values, amounts=False)
+        for at, other in enumerate(option.again):
+            if other not in plan.task:
+                yield Finding((*here, "again", at), f'no task "{other}"')
 
 
 def in_site(site: Site, plan: Plan) -> Iterator[Finding]:
@@ -259,6 +265,18 @@ def _criterion(place: Path, criterion: Criterion, plan: Plan) -> Iterator[Findin
         yield Finding((*place, "measure"), f"{measure.name} is many values: a criterion needs one")
     else:
         yield from _threshold(place, criterion, measure.name, measure.kind)
+
+
+def _binds(place: Path, binds: Binds, plan: Plan) -> Iterator[Finding]:
+    task = plan.task.get(binds.task)
+    operation = _find(task)
+    measure = operation.measure(binds.measure) if operation else None
+    if task is None:
+        yield Finding((*place, "task"), f'no task "{binds.task}"')
+    elif measure is None:
+        yield Finding((*place, "measure"), f'{binds.task} measures no "{binds.measure}"')
+    elif measure.series or measure.kind is Kind.TABLE:
+        yield Finding((*place, "measure"), f"{measure.name} is many values: a decision is for one")
 
 
 def _on_record(place: Path, criterion: Criterion, task: Task) -> Iterator[Finding]:

@@ -139,6 +139,13 @@ class Criterion(Struct, frozen=True, kw_only=True):
     ours: bool = False
 
 
+class Binds(Struct, frozen=True, kw_only=True):
+    """What a gate is decided for and nothing else: a value that a task measured, such as a digest."""
+
+    task: Id
+    measure: str
+
+
 class Option(Struct, frozen=True, kw_only=True):
     """A corrective option of a retest; what it sets stands above plan and site for the new round."""
 
@@ -161,6 +168,8 @@ class Gate(Struct, frozen=True, kw_only=True):
     """The gate whose NO-GO this one takes up again, in a new round of the tasks its criteria name."""
     criterion: dict[Slug, Criterion] = {}
     """A retest that names none has those of the gate that it retests."""
+    binds: Binds | None = None
+    """The decision names that value as it stands; with another one it is stale, and without one there is no GO."""
     option: dict[Id, Option] = {}
     """What a retest may change, by step id or name."""
     go: str = ""

@@ -132,7 +132,7 @@ def _gate(gate: GateView | None, width: int) -> Iterator[Line]:
         said = gate.decision
         signed = "signed" if said.signed else "unsigned"
         who = f"by rule, for {said.operator}" if said.actor == "rule" else f"by {said.operator}"
-        text = f"{said.outcome.upper()} {who} at {times.stamp(said.at)}, {signed}: {said.reason}"
+        text = f"{said.reads} {who} at {times.stamp(said.at)}, {signed}: {said.reason}"
         yield from wrapped(text, width, "", "  ", "  ")
     for criterion in gate.criteria:
         word, tone = verdict(criterion.met)
