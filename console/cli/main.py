@@ -167,6 +167,11 @@ def _gate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("gate")
 
 
+def _why(parser: argparse.ArgumentParser) -> None:
+    _workspace(parser)
+    parser.add_argument("gate", metavar="GATE|TASK")
+
+
 def _decide(parser: argparse.ArgumentParser) -> None:
     _gate(parser)
     parser.add_argument("outcome", choices=("go", "no-go"))
@@ -270,7 +275,7 @@ COMMANDS = {
     "retest": ("open a new round after a NO-GO, with a corrective option", _retest),
     "status": ("the checklist", _status),
     "timeline": ("planned and actual times, slip, the expected end", _workspace),
-    "why": ("the chain from each criterion of a gate to its file", _gate),
+    "why": ("the chain from each criterion of a gate to its file; what speaks for a task's deliverables", _why),
     "log": ("a job's log", _log),
     "audit": ("verify chain, decisions, events and artefacts", _workspace),
     "report": ("the whole execution as one file", _report),

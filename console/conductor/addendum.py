@@ -68,9 +68,6 @@ def _decision(view: View, gate: GateView) -> Iterator[Block]:
     typed = [record for record in view.tasks[gate.task].records if record.typed and record.source]
     if typed:
         yield Listing(tuple(f"{r.label}: {wording.value(r.value, r.unit)} (typed by {r.source})" for r in typed))
-    if gate.not_proven:
-        yield Paragraph("Not proven here:")
-        yield Listing(gate.not_proven)
 
 
 def _minute(moment: datetime.datetime) -> str:

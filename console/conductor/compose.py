@@ -13,7 +13,8 @@ from console.conductor.parameters import parameters
 from console.conductor.ready import condition, decision_stale, gate_state, gate_task, task_state
 from console.conductor.records import record
 from console.conductor.scene import Scene, remembered
-from console.conductor.standing import not_proven
+from console.conductor.speaking import evidence
+from console.conductor.standing import not_proven, reads
 from console.conductor.view import (
     CriterionView,
     DecisionView,
@@ -134,6 +135,7 @@ def _deliverable(scene: Scene, id: str, deliverable: str, text: str, occurrence:
         ticked_at=tick.at if tick else "",
         may_tick=not why_not,
         why_not=why_not,
+        evidence=evidence(scene, id, deliverable),
     )
 
 
@@ -209,14 +211,6 @@ def nothing_bound(gate: Gate) -> str:
     """Why a gate that is decided for one thing alone can't be GO before that is there."""
     assert gate.binds is not None
     return f"{gate.binds.task} has no {gate.binds.measure} yet, and the decision is for that alone"
-
-
-def reads(scene: Scene, gate: str, outcome: str) -> str:
-    """A decision in words: ``NO-GO``, ``GO``, and on a rehearsal ``GO (rehearsal); not proven here: ...``."""
-    if outcome != "go" or not scene.rehearsal:
-        return outcome.upper()
-    aside = "; ".join(not_proven(scene, gate))
-    return f"GO (rehearsal){f'; not proven here: {aside}' if aside else ''}"
 
 
 def _opens(scene: Scene, gate: str) -> tuple[str, ...]:

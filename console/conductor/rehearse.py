@@ -66,6 +66,11 @@ class Rehearsal:
             return Ending("stuck", held[0].id, "; ".join(held[0].why))
         if task.gate:
             return self._decide(view, task)
+        if self._conductor.writes(task.id):
+            files = self._conductor.write(task.id)
+            self._tell(Step(task.id, task.title, f"written: {', '.join(files)}"))
+            if self._conductor.workspace.view().tasks[task.id].state == "done":
+                return None
         if not task.operation:
             self._conductor.skip_by_rule(task.id)
             self._tell(Step(task.id, task.title, "skipped: a person's task"))

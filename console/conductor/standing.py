@@ -25,6 +25,14 @@ def not_proven(scene: Scene, gate: str) -> tuple[str, ...]:
     return (*own, *(f"{at} {label}: {reason}" for at, label, reason in _aside(scene) if at in behind))
 
 
+def reads(scene: Scene, gate: str, outcome: str) -> str:
+    """A decision in words: ``NO-GO``, ``GO``, and on a rehearsal ``GO (rehearsal); not proven here: ...``."""
+    if outcome != "go" or not scene.rehearsal:
+        return outcome.upper()
+    aside = "; ".join(not_proven(scene, gate))
+    return f"GO (rehearsal){f'; not proven here: {aside}' if aside else ''}"
+
+
 def _aside(scene: Scene) -> Iterator[tuple[str, str, str]]:
     """(gate, criterion's label, reason) of each criterion that the site sets aside, gates in the plan's order."""
     for gate, planned in scene.plan.gate.items():

@@ -47,6 +47,8 @@ class RecordView(Struct, frozen=True):
     source: str = ""
     """Job id, or the name of the person who typed it, or "" while empty."""
     reason: str = ""
+    written: bool = False
+    """True where the program itself writes a file; the value is its path, the source who had it written."""
     rows: tuple[Row, ...] | None = None
     """For a series; then ``value`` is the last row's."""
 
@@ -60,6 +62,8 @@ class DeliverableView(Struct, frozen=True):
     ticked_at: str = ""
     may_tick: bool = False
     why_not: str = ""
+    evidence: tuple[str, ...] = ()
+    """What speaks for it, or against: a line for each gate, criterion or record that the plan names."""
 
 
 class Occurrence(Struct, frozen=True):

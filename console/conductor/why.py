@@ -28,6 +28,17 @@ def why(conductor: Conductor, gate: str) -> Iterator[str]:
         yield f"  GO is off: {reason}"
 
 
+def speaks(conductor: Conductor, task: str) -> Iterator[str]:
+    """Lines to print: each deliverable of a task, and what speaks for it."""
+    view = conductor.workspace.view().tasks[task]
+    yield f"{view.id} {view.title}: {view.state}"
+    for held in view.deliverables:
+        box = f"[x] {held.ticked_by}" if held.ticked_by else "[ ]"
+        yield f"  {held.id} {held.text} {box}"
+        for line in held.evidence:
+            yield f"      {line}"
+
+
 def _criterion(conductor: Conductor, state: State, criterion: CriterionView) -> Iterator[str]:
     verdict = {True: "met", False: "not met", None: "not measured"}[criterion.met]
     aside = "" if criterion.gates else ", gates nothing here"

@@ -109,7 +109,7 @@ class Noted(Entry, frozen=True, kw_only=True, tag="noted"):
 
 
 class Attached(Entry, frozen=True, kw_only=True, tag="attached"):
-    """A file that a person laid beside a task: kept under ``attachments/`` by its digest."""
+    """A file that a person laid beside a task, or the program wrote for it: in ``attachments/``, by its digest."""
 
     task: str
     round: int
@@ -117,6 +117,8 @@ class Attached(Entry, frozen=True, kw_only=True, tag="attached"):
     file: str
     sha256: str
     size: int
+    written: str = ""
+    """What the program wrote, as the task's records name it; empty for a person's file."""
 
 
 class Answered(Entry, frozen=True, kw_only=True, tag="answered"):

@@ -29,11 +29,26 @@ def in_plan(plan: Plan, graph: Graph) -> Iterator[Finding]:
             yield Finding((*place, "operation"), f'no operation "{task.operation}"')
         elif task.parameters:
             yield Finding((*place, "parameters"), "has no operation to take them")
+        yield from _shown_by((*place, "shown_by"), task, plan)
         if operation or not task.operation:
             for slug, record in task.record.items():
                 yield from _record((*place, "record", slug), record, operation)
+                if record.written and (task.operation or task.gate or task.repeats or record.measure):
+                    what = "only a task that has no operation and no gate, and does not repeat, has it written"
+                    yield Finding((*place, "record", slug, "written"), what)
     for id, gate in plan.gate.items():
         yield from _gate(("gate", id), gate, plan)
+
+
+def _shown_by(place: Path, task: Task, plan: Plan) -> Iterator[Finding]:
+    """Whether each thing that speaks for a deliverable is in the plan."""
+    for deliverable, named in task.shown_by.items():
+        if deliverable not in task.deliverable:
+            yield Finding((*place, deliverable), f'no deliverable "{deliverable}" in this task')
+        for at, name in enumerate(named):
+            other, _, record = name.rpartition(".")
+            if name not in plan.gate and not (other in plan.task and record in plan.task[other].record):
+                yield Finding((*place, deliverable, at), f'"{name}" is neither a gate nor a TASK.record of this plan')
 
 
 def _gate(place: Path, gate: Gate, plan: Plan) -> Iterator[Finding]:
@@ -284,6 +299,8 @@ def _on_record(place: Path, criterion: Criterion, task: Task) -> Iterator[Findin
     if record is None:
         has = ", ".join(task.record) or "none"
         yield Finding((*place, "record"), f'{criterion.task} has no record "{criterion.record}"; it has {has}')
+    elif record.written:
+        yield Finding((*place, "record"), f"{criterion.record} is a file: there is nothing to compare")
     elif record.measure:
         yield Finding((*place, "record"), f"{criterion.record} is measured: name its measure, {record.measure}")
     else:

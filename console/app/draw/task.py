@@ -252,6 +252,8 @@ def _source(record: RecordView, glyphs: Glyphs) -> Span:
         return "", ""
     if record.typed:
         return f"{glyphs.typed} {record.source}", "typed"
+    if record.written:
+        return f"for {record.source}", "dim"
     return f"job {record.source[:4]}", "dim"
 
 
@@ -278,6 +280,8 @@ def _deliverables(task: TaskView, width: int, glyphs: Glyphs) -> Iterator[Line]:
         first = "".join(text for text, _ in shown[0].left) if shown else ""
         yield line(f"  [{box}] ", (first, style), right=by, key=("deliverable", item.id))
         yield from shown[1:]
+        for told in item.evidence:
+            yield from wrapped(told, width, "dim", "        ", f"      {glyphs.dot} ")
 
 
 def _parameters(task: TaskView) -> Iterator[Line]:
