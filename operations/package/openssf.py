@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.util
 import io
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 MISSING = "the library model-signing is not installed: the OpenSSF signature can't be {}"
+
+
+def available() -> None:
+    """Raises Refusal where the library that checks a signature is not installed."""
+    if importlib.util.find_spec("model_signing") is None:
+        raise Refusal(MISSING.format("checked"))
 
 
 def make(path: Path) -> None:
@@ -92,12 +99,7 @@ def sign(directory: Path, key: Path) -> None:
 def verify(directory: Path, found: Mapping[str, str], key: Path) -> None:
     """Holds ``model.sig`` against the digests of all other files, and a public key. Raises Refusal: what fails."""
     from cryptography.exceptions import InvalidSignature
-
-    public_key(key)
-    try:
-        from model_signing import hashing, verifying
-    except ImportError:
-        raise Refusal(MISSING.format("checked")) from None
+    from model_signing import hashing, verifying
 
     class Taken(hashing.Config):  # type: ignore[misc]
         """Digests that were taken already, in place of a second reading."""

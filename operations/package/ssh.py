@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -15,6 +16,7 @@ SIGNER = "gladiator-package"
 """The principal under which the key that made a package stands in ``allowed_signers``."""
 _PUBLIC = re.compile(r"(?P<key>[a-z0-9@.-]+ [A-Za-z0-9+/=]{32,})( .*)?")
 _SECONDS = 60
+_MISSING = "ssh-keygen is not on this machine: install OpenSSH's client"
 
 
 def make(path: Path) -> None:
@@ -52,6 +54,8 @@ def signers(path: Path) -> str:
         raise Refusal(f"{path} can't be read: {getattr(error, 'strerror', None) or 'it is no text'}") from None
     if "PRIVATE KEY" in text:
         raise Refusal(f"{path} is a private key: give its public half")
+    if shutil.which("ssh-keygen") is None:
+        raise Refusal(_MISSING)
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     if not lines:
         raise Refusal(f"{path} names no key")
@@ -116,7 +120,7 @@ def _ask(command: list[str], data: bytes = b"") -> subprocess.CompletedProcess[b
     try:
         return subprocess.run(command, input=data, capture_output=True, timeout=_SECONDS, check=False, env=environment)
     except FileNotFoundError:
-        raise Refusal("ssh-keygen is not on this machine: install OpenSSH's client") from None
+        raise Refusal(_MISSING) from None
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Refusal(f"ssh-keygen does not work: {error}") from None
 

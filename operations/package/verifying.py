@@ -42,6 +42,7 @@ def verify(directory: Path, *, key: Path | None, signers: Path | None, allow_reh
         raise Refusal("without a key of yours a package only vouches for itself: give --key or --allowed-signers")
     allowed = ssh.signers(signers) if signers is not None else ""
     if key is not None:
+        openssf.available()
         openssf.public_key(key)
     if directory.is_symlink() or not directory.is_dir():
         raise Refusal(f"{directory}: {'a link' if directory.is_symlink() else 'no directory'}, where a package is")
