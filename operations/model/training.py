@@ -8,10 +8,10 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 import mlx.core as mx
 import mlx.optimizers as optim
@@ -50,10 +50,48 @@ class Batch:
     weight: mx.array
     tokens: int
 
+    @property
+    def arrays(self) -> tuple[mx.array, ...]:
+        """What `answers_loss` takes after model and head."""
+        return self.ids, self.row, self.column, self.target, self.weight
+
+
+class Taken(Protocol):
+    """What a step is taken on: the arrays that its loss takes, and how many tokens go in, padding not counted."""
+
+    @property
+    def arrays(self) -> tuple[mx.array, ...]: ...
+    @property
+    def tokens(self) -> int: ...
+
+
+class Source(Protocol):
+    """Where steps get their batches."""
+
+    def batch(self, step: int) -> Taken:
+        """The batch of a step, the first being 1: always the same one, whatever was asked before."""
+
+
+class Examples:
+    """Batches of examples held in memory, in an order by seed and epoch. Raises Refusal if there are none."""
+
+    def __init__(self, examples: Sequence[Example], size: int, seed: int) -> None:
+        if not examples:
+            raise Refusal("there is nothing to train on")
+        self._examples, self._size, self._seed = examples, size, seed
+
+    def batch(self, step: int) -> Batch:
+        chosen = order(self._seed, len(self._examples), (step - 1) * self._size, self._size)
+        return collate([self._examples[i] for i in chosen])
+
+
+Loss: TypeAlias = Callable[..., mx.array]
+"""A scalar, in nats, of the model, its head (see `models.head`) and a batch's arrays."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step that was taken. ``loss`` is the mean cross-entropy of its answers' tokens before the step, in nats."""
+    """A step that was taken. ``loss`` is that of its batch before the step, ``norm`` the gradient's before clipping."""
 
     step: int
     loss: float
@@ -99,12 +137,13 @@ def _permutation(seed: int, epoch: int, rows: int) -> np.ndarray[Any, np.dtype[n
 
 def loss_of(model: Any, batch: Batch, head: Any) -> mx.array:
     """Mean cross-entropy over the answers' tokens, a scalar in nats."""
-    return _loss(model, head, batch.ids, batch.row, batch.column, batch.target, batch.weight)
+    return answers_loss(model, head, *batch.arrays)
 
 
-def _loss(
+def answers_loss(
     model: Any, head: Any, ids: mx.array, row: mx.array, column: mx.array, target: mx.array, weight: mx.array
 ) -> mx.array:
+    """Mean cross-entropy over the answers' tokens of a `Batch`, in nats."""
     # The vocabulary's logits are made where a label stands, not at every token.
     logits = model(ids)[row, column] if head is None else head(model.model(ids)[row, column])
     losses: mx.array = nn.losses.cross_entropy(logits.astype(mx.float32), target)
@@ -126,14 +165,17 @@ class Training:
     """A model under training: its weights, its optimizer's state, and where in the stream of rows it is."""
 
     def __init__(
-        self, model: nn.Module, settings: configurations.Configuration, examples: Sequence[Example], done: int = 0
+        self,
+        model: nn.Module,
+        settings: configurations.Configuration,
+        source: Source,
+        loss: Loss = answers_loss,
     ) -> None:
-        if not examples:
-            raise Refusal("there is nothing to train on")
         self.model = model
         self.settings = settings
-        self.examples = examples
-        self.done = done
+        self.source = source
+        self.loss = loss
+        self.done = 0
         self.head = models.head(model)
         mx.random.seed(settings.hyperparameters.seed)
         if settings.model.method == "lora":
@@ -159,30 +201,28 @@ class Training:
 
     def steps(self, until: int) -> Iterator[Step]:
         """Takes steps up to number ``until`` (the first is 1), yielding each once its result is in the weights."""
-        batch = self.settings.hyperparameters.batch_size
         while self.done < until:
             start = time.perf_counter()
-            chosen = order(self.settings.hyperparameters.seed, len(self.examples), self.done * batch, batch)
-            made = collate([self.examples[i] for i in chosen])
+            made = self.source.batch(self.done + 1)
             loss, norm = self._take(made)
             self.done += 1
             yield Step(self.done, loss, norm, made.tokens, time.perf_counter() - start)
 
-    def _take(self, batch: Batch) -> tuple[float, float]:
+    def _take(self, batch: Taken) -> tuple[float, float]:
         if self._compiled is None:
             self._compiled = self._compile()
         self.optimizer.learning_rate = mx.array(
             configurations.learning_rate(self.done + 1, self.settings.hyperparameters), mx.float32
         )
         self.model.train()
-        loss, norm = self._compiled(batch.ids, batch.row, batch.column, batch.target, batch.weight)
+        loss, norm = self._compiled(*batch.arrays)
         mx.eval(loss, norm, self.model.parameters(), self.optimizer.state)
         self.model.eval()
         return _float(loss), _float(norm)
 
     def _compile(self) -> Any:
         state = [self.model.state, self.optimizer.state, mx.random.state]
-        value_and_grad = nn.value_and_grad(self.model, partial(_loss, self.model, self.head))
+        value_and_grad = nn.value_and_grad(self.model, partial(self.loss, self.model, self.head))
         clip = self.settings.hyperparameters.clip
 
         def take(*arrays: mx.array) -> tuple[mx.array, mx.array]:

@@ -15,8 +15,8 @@ import numpy as np
 
 from operations.contract import Context, Refusal
 from operations.model import configuration as configurations
-from operations.model import losses, machine, models, prompts, rows, scoring, states
-from operations.model.training import Example, Step, Training, mean_loss
+from operations.model import losses, machine, models, prompts, rows, scoring, states, tasks
+from operations.model.training import Example, Examples, Step, Training, mean_loss
 
 if TYPE_CHECKING:
     from operations.model.finetune import Parameters
@@ -81,7 +81,7 @@ class Run:
         self.labels = rows.labels(train)
         self.form = prompts.format_for(self.loaded.tokenizer, self.settings.model.length)
         self.validation = self._bounded(validation)
-        self.training = Training(self.loaded.model, self.settings, examples(self.form, train))
+        self.training = Training(self.loaded.model, self.settings, self._source(train))
         self.made_with = made_with(
             context, self.settings, {"base model": parameters.model.sha256, "training rows": parameters.train.sha256}
         )
@@ -128,6 +128,10 @@ class Run:
             if planned and planned != real:
                 raise Refusal(f"the configuration is for other {what}: SHA-256 {planned}, given {real}")
 
+    def _source(self, train: Sequence[rows.Row]) -> Examples:
+        hyper = self.settings.hyperparameters
+        return Examples(examples(self.form, train), hyper.batch_size, hyper.seed)
+
     def _bounded(self, validation: tuple[rows.Row, ...]) -> tuple[rows.Row, ...]:
         """The same rows at every checkpoint of every attempt."""
         limit = self.parameters.validation_samples
@@ -170,7 +174,7 @@ class Run:
             self._fail(f"the weights are not finite after step {step}")
         self._validate(step)
         path = self.context.output(f"checkpoint-{step}")
-        models.save(path, self.loaded, weights, self.labels, self.settings.model.length)
+        models.save(path, self.loaded, weights, {tasks.FIRST: self.labels}, self.settings.model.length)
         self.context.artefact("checkpoint", path, step=step)
         self.saved = step
         if step not in self.record.checkpoints:
