@@ -32,6 +32,8 @@ def report(context: Context, driver: Driver, errors: int) -> None:
     context.measure("trained", training.trained)
     context.measure("method", settings.model.method)
     context.measure("learning_rate", settings.hyperparameters.learning_rate)
+    if driver.work.shares is not None:
+        _report_best(context, driver)
     context.measure("batch", settings.hyperparameters.batch_size)
     context.measure("checkpoints", len(record.checkpoints))
     if record.checkpoints:
@@ -46,6 +48,19 @@ def report(context: Context, driver: Driver, errors: int) -> None:
     else:
         context.measure("gpu", None, reason=machine.NO_DEVICE)
     _report_validation(context, driver)
+
+
+def _report_best(context: Context, driver: Driver) -> None:
+    best, scored = driver.record.best, driver.scored
+    for name in ("best_step", "best_accuracy"):
+        if best is None:
+            context.measure(name, None, reason="nothing was validated")
+        else:
+            context.measure(name, best.step if name == "best_step" else best.score)
+    if scored is None:
+        context.measure("val_by_task", None, reason="no validation in this attempt")
+    else:
+        context.measure("val_by_task", {str(task): value for task, value in scored.by_task.items()})
 
 
 def _report_validation(context: Context, driver: Driver) -> None:

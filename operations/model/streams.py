@@ -1,8 +1,8 @@
 """The stream of a training on several tasks: which row, which task of it, with which others, by step alone.
 
-Rows come in a permutation an epoch. Each is asked one task, drawn by (seed, epoch, row) with the tasks' shares. A window
-of the stream is sorted by length and cut into steps, whose order is drawn anew: rows of like length come together and
-little is padded, while over a window nothing is. All of it follows from the step's number: the cursor is one integer.
+Rows come in a permutation an epoch. Each is asked one task, drawn by (seed, epoch, row) with the tasks' shares. A
+window of the stream is sorted by length and cut into steps, whose order is drawn anew: rows of like length come
+together and little is padded. All of it follows from the step's number: the cursor is one integer.
 """
 
 from __future__ import annotations
@@ -119,9 +119,7 @@ class Stream:
         return self._asking.example(self._tokens.event(row), tasks.TASKS[task], int(self._tokens.labels[row, task]))
 
 
-def drawn(
-    seed: int, epochs: _Rows, chosen: _Rows, labels: NDArray[np.int16], weights: NDArray[np.float64]
-) -> _Rows:
+def drawn(seed: int, epochs: _Rows, chosen: _Rows, labels: NDArray[np.int16], weights: NDArray[np.float64]) -> _Rows:
     """The number of the task that each row is asked in its epoch: by the shares of the tasks that it has labels for.
 
     ``labels`` (rows, tasks) are those of the chosen rows. It depends on seed, epoch and row, on nothing drawn before.
@@ -157,3 +155,11 @@ def bounded(tokens: Tokens, limit: int, seed: int) -> list[int]:
     # Drawn without a permutation of all rows.
     found: list[int] = sorted(np.random.default_rng([seed, 2]).choice(tokens.rows, limit, replace=False, shuffle=False))
     return [int(row) for row in found]
+
+
+def asked_once(tokens: Tokens, chosen: Sequence[int], weights: Mapping[Task, float], seed: int) -> list[int]:
+    """The number of the task that each of these rows draws by the tasks' shares."""
+    some = np.array(chosen, np.int64)
+    shares = np.array([weights.get(task, 0.0) for task in tasks.TASKS])
+    found: list[int] = drawn(seed, np.zeros_like(some), some, tokens.labels[some], shares).tolist()
+    return found

@@ -1,8 +1,8 @@
 """Tokenised events as a directory that is mapped into memory, never held whole.
 
-Of each set (``train``, ``validation``) there are three plain little-endian arrays: NAME.ids, the events' tokens one after
-another (uint16, or uint32 for a vocabulary that needs it); NAME.offsets, where each event begins, and the end (uint64,
-rows + 1); NAME.labels, the label's number by row and task, -1 where a row has none (int16, rows x tasks).
+Of each set (``train``, ``validation``) there are three plain little-endian arrays: NAME.ids, the events' tokens one
+after another (uint16, or uint32 for a vocabulary that needs it); NAME.offsets, where each event begins, and the end
+(uint64, rows + 1); NAME.labels, the label's number by row and task, -1 where a row has none (int16, rows x tasks).
 ``index.json`` says what the numbers are of.
 """
 
@@ -45,7 +45,7 @@ class Set(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class Index(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``index.json``. ``labels`` are sorted; their place is the number. ``length`` is that of the longest event kept."""
+    """``index.json``. ``labels`` are sorted; a label's place is its number. Events were cut to ``length`` tokens."""
 
     schema: Literal[1] = 1
     tokenizer: str
@@ -105,7 +105,9 @@ class Store:
     def check(self, tokenizer: Any, length: int) -> None:
         """Raises Refusal if the tokens are another tokenizer's, or were cut shorter than the length asked for."""
         if tokenizer_digest(tokenizer) != self.index.tokenizer:
-            raise Refusal("the tokens were made with another tokenizer than the model's: run model.prepare with the model")
+            raise Refusal(
+                "the tokens were made with another tokenizer than the model's: run model.prepare with the model"
+            )
         if length > self.index.length:
             raise Refusal(f"the tokens were cut to {self.index.length}, an input of {length} is asked for")
 
@@ -167,9 +169,7 @@ def _write_set(
             told(name, count)
     if not count:
         raise Refusal(f"{source.name} has no rows")
-    return Set(
-        rows=count, tokens=tokens, longest=longest, cut=cut, source=source.name, sha256=sha256_file(source)[0]
-    )
+    return Set(rows=count, tokens=tokens, longest=longest, cut=cut, source=source.name, sha256=sha256_file(source)[0])
 
 
 def encode(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
