@@ -52,14 +52,16 @@ def same_inputs(chosen: configurations.Configuration, model: Artefact, dataset: 
 def shares(
     chosen: configurations.Configuration, index: tokens.Index, asked: Mapping[Task, float] | None
 ) -> dict[Task, float]:
-    """Each task's share of the rows, adding up to 1: as asked, or as configured; tasks without labels get none.
+    """Each task's share of the rows, adding up to 1: as asked, or as configured; a task without two labels gets none.
 
     Raises Refusal if what is left has not the first task.
     """
     wanted = asked or chosen.data.tasks
-    found = {task: float(wanted[task]) for task in tasks.TASKS if wanted.get(task) and task in index.labels}
+    found = {
+        task: float(wanted[task]) for task in tasks.TASKS if wanted.get(task) and len(index.labels.get(task, ())) > 1
+    }
     if tasks.FIRST not in found:
-        raise Refusal(f"the tasks' shares leave out {tasks.FIRST}, which every row has")
+        raise Refusal(f"there is nothing to learn of {tasks.FIRST}: it has no share, or the rows have one label of it")
     total = sum(found.values())
     return {task: share / total for task, share in found.items()}
 

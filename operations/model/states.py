@@ -93,7 +93,11 @@ def resume(context: Context, training: Training, made_with: dict[str, str]) -> R
         if len(losses) != described.step:
             context.log(f"{artefact.path} is not used: {len(losses)} losses for {described.step} steps", "warning")
             continue
-        training.restore(weights, optimizer, described.random, described.step)
+        try:
+            training.restore(weights, optimizer, described.random, described.step)
+        except Refusal as refusal:
+            context.log(f"{artefact.path} is not used: {refusal}", "warning")
+            continue
         return Record(
             losses,
             described.seconds,
