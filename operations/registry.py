@@ -21,6 +21,7 @@ NAMES = (
     "model.finetune",
     "model.load",
     "model.observe",
+    "model.plan_training",
     "model.report",
     "network.airgap",
     "network.links",

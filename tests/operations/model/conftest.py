@@ -77,7 +77,7 @@ class Host:
         plain = {key: msgspec.to_builtins(value) for key, value in parameters.items() if value is not None}
         return job.JobFile(id=f"job-{self.count}", task="T", operation=operation, parameters=plain, resume=resume)
 
-    def run(self, name: str, resume=(), stop_after: int | None = None, **parameters) -> Told:
+    def run(self, name: str, /, resume=(), stop_after: int | None = None, **parameters) -> Told:
         """Runs it here, with the worker's own context; what it raises is raised. ``stop_after`` asks at that step."""
         operation = registry.find(name)
         described = self.file(name, parameters, tuple(resume))
@@ -141,6 +141,33 @@ def make_rows(count: int, seed: int, *, tell: bool = True) -> list[dict]:
             words[rng.randrange(5)] = f"sign{LABELS.index(label)}"
         found.append({"id": f"r{number}", "prompt": " ".join(words), "completion": label})
     return found
+
+
+def make_patterns(count: int, seed: int) -> list[dict]:
+    """Exported patterns with labels of all tasks; of the first one the rows of `make_rows` tell."""
+    return [
+        {
+            "id": f"{seed}-{number}",
+            "payload": row["prompt"],
+            "attack_type": row["completion"],
+            "anomaly": "benign" if row["completion"] == "benign" else "attack",
+            "family": ("crimson", "umber")[number % 2],
+            "evidence": "body",
+            "severity": ("low", "high")[number % 2],
+        }
+        for number, row in enumerate(make_rows(count, seed))
+    ]
+
+
+@pytest.fixture
+def dataset(host) -> Artefact:
+    """A directory as dataset.export writes it: 64, 24 and 24 patterns."""
+    directory = host.root / "dataset"
+    directory.mkdir()
+    for name, count, seed in (("training_8m", 64, 3), ("validation_1m", 24, 4), ("test_1m", 24, 5)):
+        lines = "".join(json.dumps(pattern) + "\n" for pattern in make_patterns(count, seed))
+        (directory / f"{name}.jsonl").write_text(lines)
+    return host.artefact(directory, "dataset")
 
 
 @pytest.fixture(scope="session")
