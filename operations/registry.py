@@ -19,6 +19,7 @@ NAMES = (
     "model.configure",
     "model.evaluate",
     "model.finetune",
+    "model.health",
     "model.load",
     "model.observe",
     "model.plan_training",
