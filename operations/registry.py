@@ -16,6 +16,7 @@ NAMES = (
     "model.analyse",
     "model.base",
     "model.baseline",
+    "model.checkpoints",
     "model.configure",
     "model.evaluate",
     "model.finetune",

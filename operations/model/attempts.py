@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import math
 import statistics
+import time
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,11 +14,14 @@ from pathlib import Path
 import msgspec
 
 from operations import events, job
+from operations.contract import Context
 from operations.host.readings import Reading
 from operations.model import faults
 
 CHECKPOINT, BEST = "checkpoint", "best"
 LOSS = "loss"
+POLL = 0.2
+"""Seconds between looks whether a run that is waited for has ended."""
 NO_READING = "the host was not read at that time"
 
 
@@ -227,3 +231,12 @@ def run_of(directories: Sequence[Path]) -> Run:
     run = Run([Attempt(directory, number) for number, directory in enumerate(directories)])
     run.look()
     return run
+
+
+def wait_for_end(context: Context, directory: Path) -> None:
+    """Returns once the job in a directory has ended, or this one is asked to: then it says that it stopped."""
+    while job.state(directory) == "running":
+        if context.stopping:
+            context.stopped("asked to end before the run has")
+            return
+        time.sleep(POLL)

@@ -12,13 +12,11 @@ from operations import job
 from operations.contract import Context, Refusal
 from operations.host import recent
 from operations.model import losses
-from operations.model.attempts import CHECKPOINT, Attempt, Run, run_of
+from operations.model.attempts import CHECKPOINT, Attempt, Run, run_of, wait_for_end
 
 if TYPE_CHECKING:
     from operations.model.health import Parameters
 
-POLL = 0.2
-"""Seconds between looks whether a training that is followed has ended."""
 LAST = 100
 """Steps whose mean is the loss."""
 ROOM = 2
@@ -151,9 +149,6 @@ def examine(context: Context, parameters: Parameters) -> None:
     if not parameters.training.jobs:
         raise Refusal("there is no job to look after")
     directories = [context.observed(name) for name in parameters.training.jobs]
-    while parameters.follow and job.state(directories[-1]) == "running":
-        if context.stopping:
-            context.stopped("asked to end before the training has")
-            break
-        time.sleep(POLL)
+    if parameters.follow:
+        wait_for_end(context, directories[-1])
     Examination(context, parameters, run_of(directories)).report()

@@ -8,6 +8,7 @@ import pytest
 
 from operations import events, registry
 from operations.contract import Observed, Refusal
+from operations.model import attempts
 
 
 def health(host, *jobs, **more):
@@ -142,14 +143,12 @@ def test_a_training_of_no_steps_is_not_complete(host, recorded):
 
 
 def test_following_checks_once_the_training_has_ended(host, going, monkeypatch):
-    from operations.model import examining
-
     def end(_seconds):
         going.steps(range(151, 301), time.time() - 150, total=300)
         going.finish()
         going.held.close()
 
-    monkeypatch.setattr(examining.time, "sleep", end)
+    monkeypatch.setattr(attempts.time, "sleep", end)
     assert health(host, going, follow=True).value("complete") is True
 
 
