@@ -12,6 +12,7 @@ NAMES = (
     "dataset.corpus",
     "dataset.sample",
     "dataset.split",
+    "host.preflight",
     "host.shell",
     "model.analyse",
     "model.base",

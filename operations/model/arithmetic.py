@@ -21,6 +21,13 @@ NAMED_WITHIN = 2.0
 """How far a model's weights may be, by a factor, from the number in its name."""
 
 
+def disk(asked: Configuration, checkpoint: int, state: int) -> int:
+    """Bytes that the checkpoints and states of a training take at most, each of the size given in bytes."""
+    saving = asked.checkpointing
+    kept = saving.keep_last_n or math.ceil(asked.hyperparameters.max_steps / saving.save_every)
+    return (kept + BESIDES) * checkpoint + STATES * state
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """What was counted and measured: rows, weights, sizes in bytes, seconds a step, rows a second of an evaluation."""
@@ -71,9 +78,7 @@ class Arithmetic:
     @property
     def disk(self) -> int:
         """Bytes that checkpoints and states take at most."""
-        hyper, saving = self.asked.hyperparameters, self.asked.checkpointing
-        kept = saving.keep_last_n or math.ceil(hyper.max_steps / saving.save_every)
-        return (kept + BESIDES) * self.found.checkpoint + STATES * self.found.state
+        return disk(self.asked, self.found.checkpoint, self.found.state)
 
     def contradictions(self) -> list[str]:
         """A sentence each, with the figure that would be right."""
