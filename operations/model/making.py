@@ -102,8 +102,8 @@ def make(path: Path, source: Path | None, parameters: Parameters) -> None:
     with models.whole_directory(words := path.with_name(f"{path.name}-tokenizer")) as new:
         tokenizer.save_pretrained(new)
     try:
-        made = models.Loaded(model, tokenizer, config, words, (), 0)
-        models.save(path, made, dict(tree_flatten(model.parameters())), (), 0)
+        made = models.Loaded(model, tokenizer, config, words, {}, 0)
+        models.save(path, made, dict(tree_flatten(model.parameters())), {}, 0)
     finally:
         shutil.rmtree(words)
 
