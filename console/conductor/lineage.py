@@ -45,8 +45,11 @@ def resolve(scene: Scene, wanted: ArtefactFrom) -> Found:
 def stale(scene: Scene, task: str) -> tuple[str, ...]:
     """Why what the task's latest attempt made no longer follows from its inputs; empty while it does, or before it ran.
 
-    An input is stale when the task it came from has made something else since, or is stale itself.
+    An input is stale when the task it came from has made something else since, or is stale itself. A task that repeats
+    is never stale: each time it takes what is there then.
     """
+    if scene.task(task).repeats:
+        return ()
     reasons: dict[str, None] = {}
     for job in scene.latest(task).values():
         if job.finished is None:
