@@ -11,9 +11,12 @@ import enum
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import msgspec
+
+if TYPE_CHECKING:
+    from operations.events import Event
 
 Scalar: TypeAlias = bool | int | float | str
 Value: TypeAlias = Scalar | Mapping[str, int | float | None] | None
@@ -138,6 +141,9 @@ class Context(Protocol):
 
     def artefact(self, name: str, path: Path, *, step: int | None = None) -> Artefact:
         """Report a finished file or directory below the root as the declared output ``name``; hashes it."""
+
+    def relay(self, event: Event) -> None:
+        """Pass on what another process of this job told, whose context has checked it."""
 
     def endpoint(self, address: str, port: int) -> None:
         """Tell the other role's job where to connect."""
