@@ -62,3 +62,17 @@ def test_an_interval_holds_its_point(n, data):
     low, high = wilson(count, n)
     assert 0 <= low <= count / n + 1e-12
     assert count / n - 1e-12 <= high <= 1
+
+
+@pytest.mark.parametrize(
+    ("table", "difference", "low", "high"),
+    [
+        # Newcombe (1998), table III, method 10: the tables (e, f, g, h) with their intervals.
+        ((36, 12, 2, 0), 0.2, 0.0569, 0.3404),
+        ((20, 12, 2, 16), 0.2, 0.0562, 0.3290),
+        ((18, 14, 4, 14), 0.2, 0.0328, 0.3506),
+    ],
+)
+def test_paired_interval_is_newcombes(table, difference, low, high):
+    found = stats.paired(*table)
+    assert found == pytest.approx((difference, low, high), abs=5e-4)
