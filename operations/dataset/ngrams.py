@@ -30,6 +30,8 @@ KEPT = 20_000
 """Rows whose features are kept for the next pass instead of being made again."""
 FEATURES, WEIGHTS = 20, 24
 """Bits of the hash, and of the weights of all labels together."""
+FEATURES_A_ROW = 64
+"""Few rows have few n-grams: a hash of so many places for each is wide enough."""
 COUNTED = 100_000
 """Rows from which it is counted how rare an n-gram is."""
 
@@ -101,7 +103,8 @@ def fit(
     """
     from sklearn.linear_model import SGDClassifier
 
-    features = Features(min(FEATURES, WEIGHTS - math.ceil(math.log2(len(labels)))))
+    bits = min(FEATURES, WEIGHTS - math.ceil(math.log2(len(labels))), math.ceil(math.log2(rows * FEATURES_A_ROW)))
+    features = Features(bits)
     features.count(payload for payload, _ in islice(train(), COUNTED))
     models = {
         c: SGDClassifier(loss="log_loss", alpha=1 / (c * rows), random_state=1, n_jobs=threads)

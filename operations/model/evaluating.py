@@ -100,7 +100,9 @@ class Evaluation:
         context, parameters = self.context, self.parameters
         before = sum(parts.read(path).description.seconds for path in self.finished.values())
         first = self._answerer(self.loaded, parameters.generations)
-        how = first.scorer.scored_by if isinstance(first, answerers.Scoring) else answerers.PLAN_RULE
+        how, length = answerers.PLAN_RULE, 0
+        if isinstance(first, answerers.Scoring):
+            how, length = first.scorer.scored_by, first.form.length
         context.log(f"{self.sample.total:,} rows by {len(self.labels)} labels, {how}")
         asked = [self._ask("model", "rows", first)]
         shift = self._shift(first)
@@ -132,6 +134,8 @@ class Evaluation:
         found = msgspec.structs.replace(
             found,
             task=parameters.task,
+            split=parameters.split if parameters.dataset else "",
+            length=length,
             method=parameters.method,
             leaked=self.training.leaked if self.training else None,
             teacher=teacher,

@@ -14,6 +14,7 @@ from operations import stats
 from operations.contract import Context, Refusal
 from operations.files import write_atomic
 from operations.model.rows import BENIGN, Row
+from operations.model.tasks import FIRST, Task
 
 RIGHT_KEPT = 100
 NO_LABEL = "none of the labels"
@@ -71,7 +72,8 @@ class Beside(msgspec.Struct, frozen=True, kw_only=True):
 class Results(msgspec.Struct, frozen=True, kw_only=True):
     """``total`` to ``by_attack_type`` are the plan's; a share is None where there was nothing to count.
 
-    ``leaked`` counts rows whose payload a training row has, None where no training rows were given.
+    ``leaked`` counts rows whose payload a training row has, None where no training rows were given. ``split`` is "" for
+    rows of no data set; ``length`` is how many tokens an input had at most, 0 where the plan's rule cut none.
     """
 
     total: int
@@ -100,7 +102,9 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     inputs: dict[str, str]
     failures: tuple[Answer, ...]
     right: tuple[Answer, ...]
-    task: str = "attack_type"
+    task: Task = FIRST
+    split: str = ""
+    length: int = 0
     method: str = "score"
     leaked: int | None = None
     teacher: Beside | None = None

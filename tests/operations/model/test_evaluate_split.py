@@ -7,33 +7,7 @@ import pytest
 
 from operations.contract import Refusal
 from operations.model import results
-
-LABELS = ("benign", "flooding", "sql_injection", "xss")
-WORDS = ["north", "south", "east", "west", "red", "green", "blue", "amber", "gate", "tower", "river", "stone"]
-
-
-def make_rows(count, seed):
-    """Rows as the tuned model knows them: one word decides."""
-    rng = random.Random(seed)
-    found = []
-    for number in range(count):
-        label = LABELS[number % len(LABELS)]
-        words = [rng.choice(WORDS) for _ in range(5)]
-        words[rng.randrange(5)] = f"sign{LABELS.index(label)}"
-        found.append({"id": f"r{number}", "prompt": " ".join(words), "completion": label})
-    return found
-
-
-def patterns(rows):
-    return [{"id": r["id"], "payload": r["prompt"], "attack_type": r["completion"], "anomaly": "benign"} for r in rows]
-
-
-def exported(host, train, validation, test, name="dataset"):
-    directory = host.root / name
-    directory.mkdir()
-    for file, rows in (("training_8m", train), ("validation_1m", validation), ("test_1m", test)):
-        (directory / f"{file}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in patterns(rows)))
-    return host.artefact(directory)
+from tests.operations.model.exporting import LABELS, exported, make_rows, patterns
 
 
 @pytest.fixture
