@@ -70,22 +70,28 @@ class Features:
         )
         self._weights: Any = None
 
-    def count(self, payloads: Iterable[str]) -> None:
+    def hashed(self, payloads: Sequence[str]) -> Any:
+        """(payloads, features) counts, sparse."""
+        return self._hashing.transform(payloads)
+
+    def count(self, hashed: Iterable[Any]) -> None:
         """Counts in how many payloads each n-gram is."""
         rows, found = 0, np.zeros(self._hashing.n_features, np.int64)
-        for some in chunks(payloads):
-            matrix = self._hashing.transform(some)
+        for matrix in hashed:
             found += np.bincount(matrix.indices, minlength=len(found))
-            rows += len(some)
+            rows += matrix.shape[0]
         self._weights = (np.log((1 + rows) / (1 + found)) + 1).astype(np.float32)
+
+    def weighed(self, matrix: Any) -> Any:
+        """(payloads, features) of counts, which are overwritten."""
+        from sklearn.preprocessing import normalize
+
+        matrix.data = (np.log(matrix.data) + 1) * self._weights[matrix.indices]
+        return normalize(matrix, copy=False)
 
     def of(self, payloads: Sequence[str]) -> Any:
         """(payloads, features), sparse."""
-        from sklearn.preprocessing import normalize
-
-        matrix = self._hashing.transform(payloads)
-        matrix.data = (np.log(matrix.data) + 1) * self._weights[matrix.indices]
-        return normalize(matrix, copy=False)
+        return self.weighed(self.hashed(payloads))
 
 
 def fit(
@@ -105,18 +111,21 @@ def fit(
 
     bits = min(FEATURES, WEIGHTS - math.ceil(math.log2(len(labels))), math.ceil(math.log2(rows * FEATURES_A_ROW)))
     features = Features(bits)
-    features.count(payload for payload, _ in islice(train(), COUNTED))
+    kept: list[tuple[Any, list[str]]] = []
+    if rows <= KEPT:
+        kept = list(_hashed(features, train()))
+        features.count(matrix for matrix, _ in kept)
+        kept = [(features.weighed(matrix), known) for matrix, known in kept]
+    else:
+        features.count(matrix for matrix, _ in _hashed(features, islice(train(), COUNTED)))
     models = {
         c: SGDClassifier(loss="log_loss", alpha=1 / (c * rows), random_state=1, n_jobs=threads)
         for c in INVERSE_REGULARISATIONS
     }
     passes = min(PASSES, -(-ENOUGH // rows))
-    kept: list[tuple[Any, list[str]]] = []
     done, best = 0, INVERSE_REGULARISATIONS[0]
     for number in range(1, passes + 1):
-        for matrix, known in kept or _made(features, train()):
-            if rows <= KEPT and number == 1:
-                kept = [*kept, (matrix, known)]
+        for matrix, known in kept or ((features.weighed(m), some) for m, some in _hashed(features, train())):
             for model in models.values():
                 model.partial_fit(matrix, known, classes=np.array(labels))
             done += len(known)
@@ -140,9 +149,9 @@ def _right(features: Features, models: dict[float, Any], asked: Sequence[Example
     return right
 
 
-def _made(features: Features, train: Iterator[Example]) -> Iterator[tuple[Any, list[str]]]:
+def _hashed(features: Features, train: Iterator[Example]) -> Iterator[tuple[Any, list[str]]]:
     for some in chunks(train):
-        yield features.of([payload for payload, _ in some]), [label for _, label in some]
+        yield features.hashed([payload for payload, _ in some]), [label for _, label in some]
 
 
 def chunks(some: Iterable[Any], size: int = AT_ONCE) -> Iterator[list[Any]]:

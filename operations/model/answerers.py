@@ -84,6 +84,7 @@ class Scoring:
         examples = [
             Example(tuple(ids), tuple(self.form.label(row.completion))) for ids, row in zip(asked, rows, strict=False)
         ]
+        examples.sort(key=lambda e: len(e.prompt) + len(e.answer))
         found.tokens = sum(len(e.answer) for e in examples)
         loss = mean_loss(self.loaded.model, self.scorer.head, examples, self.batch)
         found.loss = loss * found.tokens if math.isfinite(loss) else None
