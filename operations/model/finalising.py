@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import mlx.core as mx
 import numpy as np
 
-from operations import events, job
+from operations import job
 from operations.contract import Artefact, Context, Refusal
 from operations.model import fresh, metadata, models, results
-from operations.model.attempts import Run, run_of
-from operations.model.sampling import split_file
-from operations.model.validating import DAY
+from operations.model.attempts import BEST, CHECKPOINT, Run, run_of
+from operations.model.ending import DAY
+from operations.model.sampling import Split, split_file
 
 if TYPE_CHECKING:
     from operations.model.finalise import Parameters
@@ -78,7 +78,7 @@ def _candidates(context: Context, parameters: Parameters, run: Run) -> list[Cand
             raise Refusal("results that choose a checkpoint must be scores on the test split")
         if found.inputs.get("dataset") != parameters.dataset.sha256:
             raise Refusal("the results are of another data set than the one given")
-    steps = _steps(context, parameters)
+    steps = {made.sha256: step for name in (CHECKPOINT, BEST) for step, made in run.made(name).items()}
     validation = run.values("val_accuracy")
     made = {}
     for artefact in (parameters.best, parameters.checkpoint):
@@ -88,17 +88,6 @@ def _candidates(context: Context, parameters: Parameters, run: Run) -> list[Cand
             written, mine = next((r for r in read if r[1].inputs.get("model") == artefact.sha256), ("", None))
             made[artefact.sha256] = Candidate(artefact, step, value, mine, written)
     return list(made.values())
-
-
-def _steps(context: Context, parameters: Parameters) -> dict[str, int]:
-    """The steps at which the training made its directories, by digest."""
-    found = {}
-    for name in parameters.training.jobs:
-        with (context.observed(name) / job.EVENTS).open("rb") as stream:
-            for event in events.decode_lines(stream):
-                if isinstance(event, events.Made) and event.step is not None:
-                    found[event.sha256] = event.step
-    return found
 
 
 def _choose(context: Context, candidates: list[Candidate]) -> Candidate:
@@ -115,7 +104,8 @@ def _describe(
     context: Context, parameters: Parameters, run: Run, chosen: Candidate, found: results.Results
 ) -> metadata.Metadata:
     directory = context.input(parameters.dataset)
-    files = {name: split_file(directory, name) for name in ("training", "validation", "test")}
+    splits: tuple[Split, ...] = ("training", "validation", "test")
+    files = {name: split_file(directory, name) for name in splits}
     counted = {name: _lines(path) for name, path in files.items()}
     first = job.read(context.observed(parameters.training.jobs[0])).parameters
     _same_data(parameters, first)

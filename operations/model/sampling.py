@@ -5,27 +5,25 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from operations.contract import Refusal
 from operations.dataset import leaks, ngrams
-from operations.model import rows
+from operations.model import exported, rows
 from operations.model.rows import Row
 from operations.model.tasks import Task
 
+Split: TypeAlias = Literal["training", "validation", "test"]
 SEED = 1
 """Of the choice of samples, so that every model is asked the same ones."""
 
 
-def split_file(directory: Path, split: str) -> Path:
-    """The file of a split in an exported data set. Raises Refusal if there is none, or more than one."""
-    found = sorted(directory.glob(f"{split}_*.jsonl"))
-    if len(found) != 1:
-        names = ", ".join(path.name for path in found) or "none"
-        raise Refusal(f"{directory.name} should have one {split}_*.jsonl and has {names}")
-    return found[0]
+def split_file(directory: Path, split: Split) -> Path:
+    """The file of a split in an exported data set. Raises Refusal if it is not there."""
+    names = {"training": exported.TRAINING, "validation": exported.VALIDATION, "test": exported.TEST}
+    return exported.file(directory, names[split])
 
 
 class Sample:

@@ -26,9 +26,9 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def run(context: Context, parameters: Parameters) -> None:
     """Reads the training's events, loads the checkpoint, asks it."""
-    from operations.model import validating
+    from operations.model import ending
 
-    validating.validate(context, parameters)
+    ending.validate(context, parameters)
 
 
 OPERATION = Operation(

@@ -1,108 +1,68 @@
-"""Looks at what a training has left: the curve in its events, and the checkpoint in a process that has not made it."""
+"""A fixed set of events that a training is scored on: the loss, and for each task how many it gets right."""
 
 from __future__ import annotations
 
-import math
-import statistics
-import time
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
-from operations import events, job
-from operations.contract import Context, Refusal
-from operations.model import losses, models, prompts, scoring
-from operations.model.attempts import Run, run_of
-from operations.model.sampling import Sample, split_file
-from operations.model.trying import LENGTH, SHOWN
+from operations.model import prompts, scoring
+from operations.model.tasks import FIRST, Task
+from operations.model.training import Example, Training, mean_loss
 
-if TYPE_CHECKING:
-    from operations.model.validate import Parameters
-
-LAST = 100
-"""Steps whose mean is the loss at the end."""
-DAY = 86_400
-TOKENS = 16
+SCORED_AT_ONCE = 64
 
 
-def validate(context: Context, parameters: Parameters) -> None:
-    """Reports the training's figures, then the checkpoint's."""
-    if not parameters.training.jobs:
-        raise Refusal("there is no training to validate")
-    directories = [context.observed(name) for name in parameters.training.jobs]
-    _figures(context, run_of(directories), directories[-1])
-    _reported(context, directories)
-    _ask(context, parameters)
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What a validation found: the loss in nats a token of the answer, and by task how many of how many are right."""
+
+    loss: float
+    right: Mapping[Task, tuple[int, int]]
+
+    @property
+    def first(self) -> tuple[int, int]:
+        """Right answers and questions of the first task."""
+        return self.right[FIRST]
+
+    @property
+    def by_task(self) -> dict[Task, float]:
+        """Accuracy by task."""
+        return {task: count / n for task, (count, n) in self.right.items()}
 
 
-def final_loss(curve: Sequence[float]) -> float:
-    """Mean of the last 100 losses, or of all if there are fewer. Raises StatisticsError for none."""
-    return statistics.fmean(curve[-LAST:])
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """Events asked one task: prompts as tokens, and of each the label that is right."""
+
+    form: prompts.Format
+    labels: tuple[str, ...]
+    asked: Sequence[Sequence[int]]
+    right: Sequence[str]
 
 
-def _figures(context: Context, run: Run, latest: Path) -> None:
-    curve, done = run.losses, run.steps[-1] if run.steps else 0
-    context.measure("steps", done)
-    context.measure("steps_planned", run.total, reason="" if run.total is not None else "the training has not said")
-    finished = run.attempts[-1].finished
-    ended = finished is not None and finished.outcome == "done"
-    context.measure("complete", ended and done == run.total)
-    if curve:
-        first, last = losses.initial(curve), final_loss(curve)
-        values: tuple[float | None, ...] = (first, last, first - last, run.elapsed[done] / DAY)
-        context.log(f"{done:,} steps: loss {first:.4f} at the start, {last:.4f} over the last {min(LAST, len(curve))}")
-    else:
-        values = (None, None, None, None)
-    for name, value in zip(("initial_loss", "final_loss", "loss_reduction", "duration"), values, strict=True):
-        context.measure(name, value, reason="" if curve else "no step was taken")
-    failed = sum(bool(a.finished and a.finished.outcome == "failed") for a in run.attempts)
-    lost = sum(a.finished is None for a in run.attempts[:-1])
-    lost += finished is None and job.state(latest) != "running"
-    not_finite = sum(not math.isfinite(loss) for loss in curve)
-    context.measure("errors", sum(a.errors for a in run.attempts) + failed + lost + not_finite)
+class Validation(Protocol):
+    """Scores a model under training on what it is not trained on, always the same."""
+
+    def score(self, training: Training) -> Scored: ...
 
 
-def _reported(context: Context, directories: Sequence[Path]) -> None:
-    """The newest validation accuracy that an attempt measured."""
-    for directory in reversed(directories):
-        with (directory / job.EVENTS).open("rb") as stream:
-            told = [e for e in events.decode_lines(stream) if isinstance(e, events.Measured) and e.n]
-        for event in reversed(told):
-            if event.name == "val_accuracy" and event.count is not None and event.n:
-                context.measure("val_accuracy", event.count / event.n, n=event.n, count=event.count)
-                return
-    context.measure("val_accuracy", None, reason="the training measured none")
+class Bounded:
+    """Examples whose loss is told, and the questions of each task, the first among them."""
 
+    def __init__(self, examples: Sequence[Example], questions: Mapping[Task, Questions]) -> None:
+        self._examples, self._questions = examples, questions
 
-def _ask(context: Context, parameters: Parameters) -> None:
-    path = context.input(parameters.model)
-    context.measure("checkpoint", path.name)
-    sample = Sample(split_file(context.input(parameters.dataset), "validation"), parameters.task, parameters.samples)
-    start = time.perf_counter()
-    try:
-        loaded = models.load(path)
-        context.measure("load_seconds", time.perf_counter() - start)
-        _answer(context, parameters, loaded, sample)
-    except (ArithmeticError, Refusal) as error:
-        context.measure("loaded", False)
-        raise Refusal(f"{path.name} is no model that answers: {error}") from None
-
-
-def _answer(context: Context, parameters: Parameters, loaded: models.Loaded, sample: Sample) -> None:
-    form = prompts.format_for(loaded.tokenizer, loaded.length or LENGTH, parameters.task)
-    labels = sorted({*loaded.tasks.get(parameters.task, ()), *sample.labels})
-    scorer = scoring.Scorer(loaded.model, form, labels)
-    some = next(sample.chunks(sample.total))
-    asked = [ids for ids, _ in form.prompts([row.prompt for row in some])]
-    right = done = 0
-    for scores in scorer.score(asked, parameters.batch):
-        right += sum(labels[score.label] == some[score.index].completion for score in scores)
-        done += len(scores)
-        context.progress(done, sample.total, "rows of validation")
-    context.measure("accuracy", right / done, n=done, count=right)
-    tokens = max(TOKENS, *map(len, scorer.answers))
-    (answer,) = scoring.generate(loaded.model, loaded.tokenizer, asked[:1], tokens)
-    context.measure("answer", answer[:SHOWN])
-    context.measure("expected", some[0].completion)
-    context.measure("loaded", answer in labels)
-    context.log(f"{loaded.path.name} loads and says {answer[:SHOWN]!r}; {right:,} of {done:,} rows of validation right")
+    def score(self, training: Training) -> Scored:
+        """Asks all of it."""
+        loss = mean_loss(training.model, training.head, self._examples, SCORED_AT_ONCE)
+        right = {}
+        for task, some in self._questions.items():
+            scorer = scoring.Scorer(training.model, some.form, some.labels)
+            count = sum(
+                scorer.labels[score.label] == some.right[score.index]
+                for scores in scorer.score(some.asked, SCORED_AT_ONCE)
+                for score in scores
+            )
+            right[task] = (count, len(some.asked))
+        return Scored(loss, right)
