@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,18 +34,13 @@ def validate(context: Context, parameters: Parameters) -> None:
     _ask(context, parameters)
 
 
-def final_loss(curve: Sequence[float]) -> float:
-    """Mean of the last 100 losses, or of all if there are fewer. Raises StatisticsError for none."""
-    return statistics.fmean(curve[-LAST:])
-
-
 def _figures(context: Context, run: Run) -> None:
     curve, done = run.losses, run.steps[-1] if run.steps else 0
     context.measure("steps", done)
     context.measure("steps_planned", run.total, reason="" if run.total is not None else "the training has not said")
     context.measure("complete", run.state == "done" and done == run.total)
     if curve:
-        first, last = losses.initial(curve), final_loss(curve)
+        first, last = losses.initial(curve), losses.final(curve, LAST)
         values: tuple[float | None, ...] = (first, last, first - last, run.elapsed[done] / DAY)
         context.log(f"{done:,} steps: loss {first:.4f} at the start, {last:.4f} over the last {min(LAST, len(curve))}")
     else:

@@ -37,8 +37,8 @@ OPERATION = Operation(
     parameters=Parameters,
     run=run,
     measures=(
-        Measure("steps", Kind.COUNT, "steps done, over all attempts"),
-        Measure("steps_planned", Kind.COUNT, "steps to do"),
+        Measure("steps", Kind.COUNT, "steps done, over all attempts", "steps"),
+        Measure("steps_planned", Kind.COUNT, "steps to do", "steps"),
         Measure("complete", Kind.FLAG, "the last attempt is done and took the last step"),
         Measure("initial_loss", Kind.NUMBER, "mean loss of the first ten steps, or of fewer", "nats"),
         Measure("final_loss", Kind.NUMBER, "mean cross-entropy of the labels' tokens, last 100 steps or fewer", "nats"),
