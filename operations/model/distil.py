@@ -18,7 +18,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     soft_labels: Annotated[Artefact, Meta(description="what model.soft_labels wrote")]
     dataset: Annotated[Artefact, Meta(description="the exported dataset, whose validation samples are scored")]
     task: Annotated[Task, Meta(description="what the student learns to answer")]
-    name: Annotated[
+    called: Annotated[
         str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _-]{0,63}$", description="what the student is called")
     ] = "student"
     layers: Annotated[int, Meta(ge=1, le=128, description="the student's transformer layers", extra=AMOUNT)] = 2

@@ -109,7 +109,7 @@ class Run:
     @property
     def called(self) -> str:
         """The student by name, for messages."""
-        return f"{self.parameters.name} ({self.parameters.task})"
+        return f"{self.parameters.called} ({self.parameters.task})"
 
     def go(self) -> None:
         """Trains to the end, or to where it must or should end; reports either way."""

@@ -51,7 +51,7 @@ def make(teacher: models.Loaded, parameters: Parameters) -> Student:
     share = rest / of_teacher
     if share > parameters.limit:
         raise Refusal(
-            f"{parameters.name} is no small student: {rest:,} weights without embeddings are {share:.1%} of the "
+            f"{parameters.called} is no small student: {rest:,} weights without embeddings are {share:.1%} of the "
             f"teacher's {of_teacher:,}, at most {parameters.limit:.1%} is allowed; take fewer layers or a smaller width"
         )
     return Student(model, teacher.tokenizer, config, share, total, rest)
