@@ -11,9 +11,9 @@ import mlx.core as mx
 
 from operations.contract import Context, Refusal
 from operations.model import configuration as configurations
-from operations.model import losses, machine, models, prompts, soft_loss, soft_store, splits, states, students, tuning
+from operations.model import driving, exported, losses, machine, models, prompts, soft_loss, soft_store, states, students
 from operations.model.training import Step, Training
-from operations.model.validating import Samples, Scored
+from operations.model.answering import Answers, Samples
 
 if TYPE_CHECKING:
     from operations.model.distil import Parameters
@@ -74,7 +74,7 @@ class Run:
         if [tuple(self.form.label(label)) for label in self.known.labels] != list(self.known.answers):
             raise Refusal("the soft labels were made with another tokenizer than this teacher's")
         self.samples = Samples(
-            splits.file(context.input(parameters.dataset), "validation"),
+            exported.file(context.input(parameters.dataset), exported.VALIDATION),
             parameters.task,
             parameters.validation_samples,
             self.form,
@@ -90,9 +90,9 @@ class Run:
         self.states: list[Path] = []
         self.resumed = 0
         self.same_answer = 0
-        self.scored: Scored | None = None
+        self.scored: Answers | None = None
         self.scored_at = -1
-        self.at_beside: Scored | None = None
+        self.at_beside: Answers | None = None
 
     @property
     def total(self) -> int:
@@ -163,7 +163,7 @@ class Run:
         }
         shape = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
         inputs |= {key: str(self.student.config[key]) for key in shape}
-        return tuning.made_with(self.context, self.settings, inputs)
+        return driving.made_with(self.context, self.settings, inputs)
 
     def _resume(self) -> None:
         if self.context.resume:
@@ -206,7 +206,7 @@ class Run:
         if self.same_answer >= PATIENCE:
             self._collapse(f"it said {scored.one_answer!r} to everything at {PATIENCE} validations in a row")
 
-    def _score(self, model: Any) -> Scored:
+    def _score(self, model: Any) -> Answers:
         try:
             return self.samples.score(model)
         except ArithmeticError as error:
@@ -223,7 +223,7 @@ class Run:
                 f"that of the last {medians[1]:.4f}"
             )
 
-    def _beside(self) -> Scored | None:
+    def _beside(self) -> Answers | None:
         """The student of the hard labels alone after its steps; None if there is none, or the job is to end."""
         if not self.beside:
             return None
@@ -256,7 +256,7 @@ class Run:
         self._report(errors=1, collapsed=True)
         raise Refusal(f"{self.called} has collapsed: {fault}")
 
-    def _report(self, errors: int, *, collapsed: bool = False, hard_only: Scored | None = None) -> None:
+    def _report(self, errors: int, *, collapsed: bool = False, hard_only: Answers | None = None) -> None:
         context, record, given = self.context, self.record, self.parameters
         losses.report(context, record.losses)
         context.measure("collapsed", collapsed)
@@ -285,7 +285,7 @@ class Run:
             context.measure("macro_accuracy", self.scored.macro)
         self._report_beside(hard_only)
 
-    def _report_beside(self, hard_only: Scored | None) -> None:
+    def _report_beside(self, hard_only: Answers | None) -> None:
         none = "a control has none beside it" if self.parameters.control else "none was asked for: beside_steps is 0"
         why = "the run ended before it" if self.beside else none
         _share(self.context, "hard_only_accuracy", hard_only, why)
@@ -297,7 +297,7 @@ class Run:
         _share(self.context, "beside_accuracy", self.at_beside, passed)
 
 
-def _share(context: Context, name: str, scored: Scored | None, reason: str) -> None:
+def _share(context: Context, name: str, scored: Answers | None, reason: str) -> None:
     if scored is None:
         context.measure(name, None, reason=reason)
     else:

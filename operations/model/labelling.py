@@ -15,7 +15,7 @@ import numpy as np
 from operations.contract import Context, Refusal
 from operations.dataset import store as patterns
 from operations.files import write_atomic
-from operations.model import models, rows, soft_store, splits, states, tasks, teachers
+from operations.model import exported, models, rows, soft_store, states, tasks, teachers
 from operations.model.soft_labels import TASKS
 from operations.model.tasks import Task
 
@@ -46,7 +46,7 @@ class Labelling:
     def __init__(self, context: Context, parameters: Parameters) -> None:
         self.context, self.parameters = context, parameters
         loaded = models.load(context.input(parameters.teacher))
-        self.file = splits.file(context.input(parameters.dataset), "train")
+        self.file = exported.file(context.input(parameters.dataset), exported.TRAINING)
         if not loaded.length:
             raise Refusal("the teacher's checkpoint does not say how long its inputs were")
         self.length = loaded.length

@@ -14,9 +14,9 @@ from mlx import nn
 from mlx.utils import tree_flatten
 
 from operations.contract import Context, Refusal
-from operations.model import machine, models, prompts, splits
+from operations.model import exported, machine, models, prompts
+from operations.model.answering import Samples
 from operations.model.tasks import Task
-from operations.model.validating import Samples
 
 if TYPE_CHECKING:
     from operations.model.quantise import Parameters
@@ -36,7 +36,7 @@ def quantise(context: Context, parameters: Parameters) -> None:
     task = only_task(loaded, parameters.task)
     labels = loaded.tasks[task]
     form = prompts.format_for(loaded.tokenizer, loaded.length, task)
-    file = splits.file(context.input(parameters.dataset), "test")
+    file = exported.file(context.input(parameters.dataset), exported.TEST)
     samples = Samples(file, task, parameters.samples, form, labels)
     before = samples.score(loaded.model)
     size = sum(array.nbytes for _, array in tree_flatten(loaded.model.parameters()))

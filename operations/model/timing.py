@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from operations.contract import Context, Refusal
-from operations.model import machine, models, prompts, quantising, rows, scoring, splits
+from operations.model import exported, machine, models, prompts, quantising, rows, scoring
 from operations.model.latency import LEAST
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def latency(context: Context, parameters: Parameters) -> None:
     task = quantising.only_task(loaded, parameters.task)
     form = prompts.format_for(loaded.tokenizer, loaded.length, task)
     scorer = scoring.Scorer(loaded.model, form, loaded.tasks[task])
-    file = splits.file(context.input(parameters.dataset), "test")
+    file = exported.file(context.input(parameters.dataset), exported.TEST)
     some = distinct(rows.each(file, task), parameters.events)
     if len(some) < LEAST:
         raise Refusal(

@@ -1,72 +1,68 @@
-"""A student's accuracy on the same validation samples, again and again."""
+"""A fixed set of events that a training is scored on: the loss, and for each task how many it gets right."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path
-from typing import Any
+from typing import Protocol
 
-from operations.contract import Refusal
-from operations.model import prompts, rows, scoring
-from operations.model.tasks import Task
+from operations.model import prompts, scoring
+from operations.model.tasks import FIRST, Task
+from operations.model.training import Example, Training, mean_loss
 
-SCORED_AT_ONCE = 128
+SCORED_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """How a model did: ``by_label`` is (right, total) of each label that occurs, ``said`` how often each was said."""
+    """What a validation found: the loss in nats a token of the answer, and by task how many of how many are right."""
 
-    right: int
-    total: int
-    by_label: dict[str, tuple[int, int]]
-    said: dict[str, int]
-    correct: tuple[bool, ...]
-    """Sample by sample, so that two models can be compared in pairs."""
+    loss: float
+    right: Mapping[Task, tuple[int, int]]
 
     @property
-    def accuracy(self) -> float:
-        return self.right / self.total
+    def first(self) -> tuple[int, int]:
+        """Right answers and questions of the first task."""
+        return self.right[FIRST]
 
     @property
-    def macro(self) -> float:
-        """Mean of the labels' accuracies."""
-        return sum(right / total for right, total in self.by_label.values()) / len(self.by_label)
-
-    @property
-    def one_answer(self) -> str:
-        """The label that every sample got, where there are samples of several; else ""."""
-        return next(iter(self.said)) if len(self.said) == 1 and len(self.by_label) > 1 else ""
+    def by_task(self) -> dict[Task, float]:
+        """Accuracy by task."""
+        return {task: count / n for task, (count, n) in self.right.items()}
 
 
-class Samples:
-    """The first samples of a file, for one task."""
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """Events asked one task: prompts as tokens, and of each the label that is right."""
 
-    def __init__(self, path: Path, task: Task, limit: int, form: prompts.Format, labels: tuple[str, ...]) -> None:
-        """Raises Refusal if there is none, or if one has a label that is not among ``labels``."""
-        self.rows = tuple(islice(rows.each(path, task), limit))
-        if not self.rows:
-            raise Refusal(f"{path.name} has no rows")
-        strange = next((row for row in self.rows if row.completion not in labels), None)
-        if strange is not None:
-            raise Refusal(f"{path.name}: sample {strange.id} has a {task} that no training had: {strange.completion!r}")
-        self._form, self._labels = form, labels
-        self._asked = [form.prompt(row.prompt)[0] for row in self.rows]
+    form: prompts.Format
+    labels: tuple[str, ...]
+    asked: Sequence[Sequence[int]]
+    right: Sequence[str]
 
-    def score(self, model: Any) -> Scored:
-        """The model's likeliest labels held against the samples' own. Raises ArithmeticError if one is not finite."""
-        scorer = scoring.Scorer(model, self._form, self._labels)
-        correct = [False] * len(self.rows)
-        said: Counter[str] = Counter()
-        right: Counter[str] = Counter()
-        for scores in scorer.score(self._asked, SCORED_AT_ONCE):
-            for score in scores:
-                label, own = scorer.labels[score.label], self.rows[score.index].completion
-                said[label] += 1
-                right[own] += label == own
-                correct[score.index] = label == own
-        totals = Counter(row.completion for row in self.rows)
-        by_label = {label: (right[label], total) for label, total in sorted(totals.items())}
-        return Scored(sum(correct), len(correct), by_label, dict(said), tuple(correct))
+
+class Validation(Protocol):
+    """Scores a model under training on what it is not trained on, always the same."""
+
+    def score(self, training: Training) -> Scored: ...
+
+
+class Bounded:
+    """Examples whose loss is told, and the questions of each task, the first among them."""
+
+    def __init__(self, examples: Sequence[Example], questions: Mapping[Task, Questions]) -> None:
+        self._examples, self._questions = examples, questions
+
+    def score(self, training: Training) -> Scored:
+        """Asks all of it."""
+        loss = mean_loss(training.model, training.head, self._examples, SCORED_AT_ONCE)
+        right = {}
+        for task, some in self._questions.items():
+            scorer = scoring.Scorer(training.model, some.form, some.labels)
+            count = sum(
+                scorer.labels[score.label] == some.right[score.index]
+                for scores in scorer.score(some.asked, SCORED_AT_ONCE)
+                for score in scores
+            )
+            right[task] = (count, len(some.asked))
+        return Scored(loss, right)

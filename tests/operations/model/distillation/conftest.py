@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from operations.contract import Artefact
-from operations.model import configuration, making, models, prompts, splits, tasks, training
+from operations.model import configuration, making, models, prompts, exported, tasks, training
 from operations.model.base import Parameters as Shape
 from tests.operations.model.conftest import Host
 
@@ -79,9 +79,9 @@ def taught_root(tmp_path_factory) -> Path:
     """A root with ``dataset``, ``teacher`` and ``soft``; copied for each test."""
     root = tmp_path_factory.mktemp("taught") / "root"
     (dataset := root / "dataset").mkdir(parents=True)
-    for number, (split, size) in enumerate((("train", 160), ("validation", 60), ("test", 700))):
-        write(dataset / splits.FILES[split], patterns(size, number, 1_000 * number))
-    making.make(root / "base", dataset / splits.FILES["train"], Shape(layers=5, width=32, heads=2, vocabulary=640))
+    for number, (name, size) in enumerate(zip(exported.FILES, (160, 60, 700), strict=True)):
+        write(dataset / name, patterns(size, number, 1_000 * number))
+    making.make(root / "base", dataset / exported.TRAINING, Shape(layers=5, width=32, heads=2, vocabulary=640))
     loaded = models.load(root / "base")
     forms = {task: prompts.format_for(loaded.tokenizer, 48, task) for task in TASKS}
     examples = [

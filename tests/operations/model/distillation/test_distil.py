@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from operations.contract import Refusal
-from operations.model import models, prompts, rows, scoring, soft_store, splits
+from operations.model import models, prompts, rows, scoring, soft_store, exported
 
 
 def test_a_student_learns_its_task_and_leaves_a_model_that_speaks(lab):
@@ -29,7 +29,7 @@ def test_a_student_learns_its_task_and_leaves_a_model_that_speaks(lab):
     assert models.weights_digest(models.weights_of(loaded.model)) == told.value("weights")
     share = models.count(loaded.model)[1] / models.count(models.load(teacher).model)[1]
     assert told.value("share_of_teacher") == pytest.approx(100 * share)
-    some = rows.read(lab.host.path(lab.dataset) / splits.FILES["test"], "family")[:20]
+    some = rows.read(lab.host.path(lab.dataset) / exported.TEST, "family")[:20]
     form = prompts.format_for(loaded.tokenizer, 48, "family")
     said = scoring.generate(loaded.model, loaded.tokenizer, [form.prompt(row.prompt)[0] for row in some], 16)
     assert sum(text == row.completion for text, row in zip(said, some, strict=True)) >= 18
@@ -99,7 +99,7 @@ def test_a_student_with_one_answer_for_everything_has_collapsed_by_name(lab):
 
 
 def test_a_student_whose_loss_does_not_fall_has_collapsed(lab, monkeypatch):
-    monkeypatch.setattr("operations.model.validating.Scored.one_answer", property(lambda _: ""))
+    monkeypatch.setattr("operations.model.answering.Answers.one_answer", property(lambda _: ""))
     monkeypatch.setattr("operations.model.losses.fifths", lambda _: (0.5, 0.6))
     with pytest.raises(Refusal, match=r"student \(family\) has collapsed: its loss does not fall"):
         lab.distil(steps=4)
@@ -117,7 +117,7 @@ def test_soft_labels_that_are_not_finite_end_it(lab):
 
 def test_validation_with_a_label_of_no_training_sample_is_refused(lab):
     path = lab.host.path(lab.dataset)
-    file = path / splits.FILES["validation"]
+    file = path / exported.VALIDATION
     file.write_text(file.read_text().replace('"family": "dune"', '"family": "ember"'))
     dataset = lab.host.artefact(path)
     described = json.loads((lab.host.path(lab.soft) / soft_store.INDEX).read_text())

@@ -9,7 +9,7 @@ import pytest
 from scipy.special import logsumexp
 
 from operations.contract import Refusal
-from operations.model import models, prompts, rows, scoring, soft_store, splits, teachers
+from operations.model import models, prompts, rows, scoring, soft_store, exported, teachers
 
 
 def store(lab, told) -> soft_store.Store:
@@ -17,7 +17,7 @@ def store(lab, told) -> soft_store.Store:
 
 
 def train_rows(lab, task="family"):
-    return rows.read(lab.host.path(lab.dataset) / splits.FILES["train"], task)
+    return rows.read(lab.host.path(lab.dataset) / exported.TRAINING, task)
 
 
 def test_kept_logits_are_the_models_own_of_that_sample(lab):
@@ -144,7 +144,7 @@ def test_broken_chunk_is_made_again_and_one_of_other_soft_labels_refused(lab):
     ],
 )
 def test_samples_that_can_not_be_labelled_are_named(lab, changed, named):
-    path = lab.host.path(lab.dataset) / splits.FILES["train"]
+    path = lab.host.path(lab.dataset) / exported.TRAINING
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     lines[3] |= changed
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -162,8 +162,8 @@ def test_a_teacher_that_never_learnt_the_task_is_refused(lab):
 
 
 def test_a_dataset_without_its_training_file_is_refused(lab):
-    shutil.move(lab.host.root / "dataset" / splits.FILES["train"], lab.host.root / "elsewhere")
-    with pytest.raises(Refusal, match=r"dataset has no training_8m\.jsonl"):
+    shutil.move(lab.host.root / "dataset" / exported.TRAINING, lab.host.root / "elsewhere")
+    with pytest.raises(Refusal, match=r"dataset is no exported data set: it has no training_8m\.jsonl"):
         lab.soft_labels(dataset=lab.host.artefact(lab.host.root / "dataset"))
 
 
