@@ -11,9 +11,20 @@ import mlx.core as mx
 
 from operations.contract import Context, Refusal
 from operations.model import configuration as configurations
-from operations.model import driving, exported, losses, machine, models, prompts, soft_loss, soft_store, states, students
-from operations.model.training import Step, Training
+from operations.model import (
+    driving,
+    exported,
+    losses,
+    machine,
+    models,
+    prompts,
+    soft_loss,
+    soft_store,
+    states,
+    students,
+)
 from operations.model.answering import Answers, Samples
+from operations.model.training import Step, Training
 
 if TYPE_CHECKING:
     from operations.model.distil import Parameters

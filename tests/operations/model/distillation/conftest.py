@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from operations.contract import Artefact
-from operations.model import configuration, making, models, prompts, exported, tasks, training
+from operations.model import configuration, exported, making, models, prompts, tasks, training
 from operations.model.base import Parameters as Shape
 from tests.operations.model.conftest import Host
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from operations.contract import Refusal
-from operations.model import models, prompts, rows, scoring, soft_store, exported
+from operations.model import exported, models, prompts, rows, scoring, soft_store
 
 
 def test_a_student_learns_its_task_and_leaves_a_model_that_speaks(lab):

@@ -9,7 +9,7 @@ import pytest
 from scipy.special import logsumexp
 
 from operations.contract import Refusal
-from operations.model import models, prompts, rows, scoring, soft_store, exported, teachers
+from operations.model import exported, models, prompts, rows, scoring, soft_store, teachers
 
 
 def store(lab, told) -> soft_store.Store:
