@@ -42,8 +42,9 @@ class Loop:
         return self._inner.pieces(text)
 
     def answer(self, texts: Sequence[str]) -> list[str]:
-        labels = self._inner.answer(texts)
-        return [ATTACK if own_output.dressed(text) else label for text, label in zip(texts, labels, strict=True)]
+        others = [text for text in texts if not own_output.dressed(text)]
+        said = iter(self._inner.answer(others) if others else ())
+        return [ATTACK if own_output.dressed(text) else next(said) for text in texts]
 
 
 def pipeline(specialists: Mapping[Task, Specialist], key: bytes, control: str) -> Pipeline:

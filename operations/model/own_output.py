@@ -128,20 +128,18 @@ class Marks:
         return hmac.digest(self._key, text.encode("utf-8", "surrogatepass"), "sha256").hex()[: TAG_BITS // 4]
 
 
-def readings(event: str) -> list[str]:
-    """The texts that an event is judged by: itself, and if it is dressed as own output, first what it quotes."""
-    if not dressed(event):
-        return [event]
-    return [*undressed(event), event]
-
-
 def dressed(event: str) -> bool:
     """Whether it looks like own output, in any lettering or spacing; ask it once genuine own output was taken out."""
     return _DRESS.search(event) is not None
 
 
 def undressed(event: str) -> list[str]:
-    """What stands before, between and after own output's labels and is no bare value of one; each text once."""
+    """What stands before, between and after own output's labels and is no bare value of one; each text once.
+
+    Nothing for an event that is not dressed as own output.
+    """
+    if not dressed(event):
+        return []
     found: dict[str, None] = {}
     label, at = "", 0
     for match in [*_LABEL.finditer(event), None]:

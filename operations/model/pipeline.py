@@ -42,13 +42,13 @@ class Specialist(Protocol):
 
 class Verdict(msgspec.Struct, frozen=True):
     """What was said of an event. ``anomaly`` is "" for own output, which nobody is asked about; the labels of an attack
-    are "" for anything else; ``pieces`` counts the inputs that it would take to read all of it."""
+    are "" for anything else; ``inputs`` counts what Silent-Analyzer was asked."""
 
     anomaly: str
     family: str = ""
     evidence: str = ""
     severity: str = ""
-    pieces: int = 0
+    inputs: int = 0
 
     @property
     def attack(self) -> bool:
@@ -65,12 +65,11 @@ class Pipeline:
 
     def judge(self, events: Sequence[str]) -> list[Verdict]:
         """A verdict an event."""
-        pieces = [self._pieces(event) for event in events]
-        said = self._analyse(pieces)
-        attacks = [index for index, (label, _) in enumerate(said) if label == ATTACK]
+        said = self._analyse(events)
+        attacks = [index for index, (label, _, _) in enumerate(said) if label == ATTACK]
         texts = [said[index][1] for index in attacks]
         answers = [self._specialists[task].answer(texts) if texts else [] for task in FURTHER]
-        verdicts = [Verdict(label, pieces=len(some)) for (label, _), some in zip(said, pieces, strict=True)]
+        verdicts = [Verdict(label, inputs=inputs) for label, _, inputs in said]
         for index, *labels in zip(attacks, *answers, strict=True):
             further = dict(zip(FURTHER, labels, strict=True))
             verdicts[index] = msgspec.structs.replace(verdicts[index], **further)
@@ -85,25 +84,20 @@ class Pipeline:
             for event, verdict in zip(events, self.judge(events), strict=True)
         ]
 
-    def _pieces(self, event: str) -> list[str]:
-        left = self.marks.strangers(event)
-        if not left and event:
-            return []
-        analyzer = self._specialists["anomaly"]
-        return [piece for text in own_output.readings(left) for piece in analyzer.pieces(text)]
+    def _analyse(self, events: Sequence[str]) -> list[tuple[str, str, int]]:
+        """(label, the text that it was said of, inputs asked) for each event; what is nothing but own output has none.
 
-    def _analyse(self, pieces: Sequence[Sequence[str]]) -> list[tuple[str, str]]:
-        """(label, the text it was said of) for each event, the first pieces of all asked first: most have no other."""
-        said = [("", "")] * len(pieces)
-        for rest in (False, True):
-            asked = [
-                (index, text)
-                for index, some in enumerate(pieces)
-                if said[index][0] != ATTACK
-                for text in (some[1:] if rest else some[:1])
-            ]
-            labels = self._specialists["anomaly"].answer([text for _, text in asked]) if asked else []
-            for (index, text), label in zip(asked, labels, strict=True):
-                if not said[index][0] or (label == ATTACK and said[index][0] != ATTACK):
-                    said[index] = label, text
+        What an event quotes as if it were own output is asked first, itself only if that is no attack.
+        """
+        left = [self.marks.strangers(event) for event in events]
+        said = [("", "", 0)] * len(events)
+        specialist = self._specialists["anomaly"]
+        for quoted in (True, False):
+            waiting = [i for i, event in enumerate(events) if said[i][0] != ATTACK and (left[i] or not event)]
+            texts = [(i, text) for i in waiting for text in (own_output.undressed(left[i]) if quoted else [left[i]])]
+            asked = [(i, piece) for i, text in texts for piece in specialist.pieces(text)]
+            labels = specialist.answer([piece for _, piece in asked]) if asked else []
+            for (i, piece), label in zip(asked, labels, strict=True):
+                told, text, inputs = said[i]
+                said[i] = (told, text, inputs + 1) if told == ATTACK else (label, piece, inputs + 1)
         return said

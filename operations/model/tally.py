@@ -46,7 +46,7 @@ class Tally(msgspec.Struct):
         right = all(rights.values())
         self.rows += 1
         self.right += right
-        self.in_pieces += verdict.pieces > 1
+        self.in_pieces += verdict.inputs > 1
         _count(self.by_class, row.attack_type or row.anomaly, right)
         _count(self.by_truth, row.anomaly, rights["anomaly"])
         if not right and len(self.failures) < self.kept:

@@ -85,7 +85,7 @@ def write(path: Path, some: list[dict]) -> Path:
 
 @pytest.fixture(scope="session")
 def specialists_root(made, tmp_path_factory) -> Path:
-    """A root with four specialists: one model that has learnt all four tasks, saved four times with one of them each."""
+    """A root with four specialists: one model that has learnt all four tasks, saved four times for one each."""
     from operations.model.base import Parameters
     from operations.model.making import make
 

@@ -51,7 +51,7 @@ def test_what_does_not_fit_hides_nothing(tools, before, after):
     event = " ".join(["word"] * before + ["core pike cryptor"] + ["word"] * after)
     (verdict,) = Pipeline(rules, MARKS).judge([event])
     assert (verdict.attack, verdict.family, verdict.severity) == (True, "basalt", "high")
-    assert (verdict.pieces > 1) is (before + after + 3 > 12)
+    assert (verdict.inputs > 1) is (before + after + 3 > 12)
 
 
 def test_an_attack_dressed_as_own_output_is_told_by_what_it_quotes(tools):
@@ -82,7 +82,7 @@ def test_models_cut_events_into_pieces_that_leave_nothing_out(specialists_root, 
 @pytest.mark.parametrize(
     ("tasks", "message"),
     [
-        ({"family": ["amber", "dune"]}, "Silent-Analyzer is to answer anomaly alone, but silent_analyzer answers family"),
+        ({"family": ["amber", "dune"]}, "Silent-Analyzer is to answer anomaly alone, but .* answers family"),
         ({"anomaly": ["attack", "benign"], "family": ["amber", "dune"]}, "alone, but .* answers anomaly, family"),
         ({"anomaly": ["attack", "fine"]}, "to say benign or attack"),
         (None, "has no labels.json"),
