@@ -10,8 +10,10 @@ from operations.contract import Operation
 
 NAMES = (
     "dataset.corpus",
+    "dataset.export",
     "dataset.sample",
     "dataset.split",
+    "dataset.verify",
     "host.shell",
     "model.analyse",
     "model.base",
