@@ -11,6 +11,7 @@ import enum
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import msgspec
@@ -139,8 +140,13 @@ class Context(Protocol):
     ) -> None:
         """Report a declared measure; ``value=None`` needs a ``reason``. A proportion needs ``n`` and ``count``."""
 
-    def artefact(self, name: str, path: Path, *, step: int | None = None) -> Artefact:
-        """Report a finished file or directory below the root as the declared output ``name``; hashes it."""
+    def artefact(
+        self, name: str, path: Path, *, step: int | None = None, taken: Mapping[str, str] = MappingProxyType({})
+    ) -> Artefact:
+        """Report a finished file or directory below the root as the declared output ``name``; hashes it.
+
+        ``taken`` are SHA-256 taken while the files were written, as `operations.files.digest` has them.
+        """
 
     def relay(self, event: Event) -> None:
         """Pass on what another process of this job told, whose context has checked it."""

@@ -10,8 +10,10 @@ from operations.contract import Operation
 
 NAMES = (
     "dataset.corpus",
+    "dataset.export",
     "dataset.sample",
     "dataset.split",
+    "dataset.verify",
     "host.preflight",
     "host.shell",
     "model.analyse",
