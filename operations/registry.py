@@ -32,6 +32,7 @@ NAMES = (
     "model.latency",
     "model.load",
     "model.observe",
+    "model.package",
     "model.plan_training",
     "model.prepare",
     "model.quantise",
