@@ -11,9 +11,13 @@ import enum
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import msgspec
+
+if TYPE_CHECKING:
+    from operations.events import Event
 
 Scalar: TypeAlias = bool | int | float | str
 Value: TypeAlias = Scalar | Mapping[str, int | float | None] | None
@@ -153,8 +157,16 @@ class Context(Protocol):
     ) -> None:
         """Report a declared measure; ``value=None`` needs a ``reason``. A proportion needs ``n`` and ``count``."""
 
-    def artefact(self, name: str, path: Path, *, step: int | None = None) -> Artefact:
-        """Report a finished file or directory below the root as the declared output ``name``; hashes it."""
+    def artefact(
+        self, name: str, path: Path, *, step: int | None = None, taken: Mapping[str, str] = MappingProxyType({})
+    ) -> Artefact:
+        """Report a finished file or directory below the root as the declared output ``name``; hashes it.
+
+        ``taken`` are SHA-256 taken while the files were written, as `operations.files.digest` has them.
+        """
+
+    def relay(self, event: Event) -> None:
+        """Pass on what another process of this job told, whose context has checked it."""
 
     def endpoint(self, address: str, port: int) -> None:
         """Tell the other role's job where to connect."""

@@ -48,8 +48,11 @@ def stale(scene: Scene, task: str) -> tuple[str, ...]:
     """Why what the task's latest attempt made no longer follows from its inputs; empty while it does, or before it ran.
 
     An input is stale when the task it came from has made something else since, or is stale itself. What the program
-    wrote is stale when a task that it waited for has ended again since, by the journal's order.
+    wrote is stale when a task that it waited for has ended again since, by the journal's order. A task that repeats is
+    never stale: each time it takes what is there then.
     """
+    if scene.task(task).repeats:
+        return ()
     reasons: dict[str, None] = dict.fromkeys(_overtaken(scene, task))
     for job in scene.latest(task).values():
         if job.finished is None:

@@ -40,7 +40,7 @@ def record(scene: Scene, task: str, slug: str, occurrence: str = "") -> RecordVi
         expected=expected(asked),
         source=job.started.job if job and found else "",
         reason=_reason(job, found),
-        rows=_rows(job, asked) if asked.series else None,
+        rows=_rows(job, asked) if asked.series else _looks(scene, task, asked, job),
     )
 
 
@@ -82,6 +82,15 @@ def _days(scene: Scene, task: str, slug: str) -> tuple[Row, ...]:
         (day.id, scene.state.records.get((task, scene.round(task), slug, day.id))) for day in occurrences(scene, task)
     )
     return tuple(Row(at, signed.value, label=day) for at, (day, signed) in enumerate(found, 1) if signed)
+
+
+def _looks(scene: Scene, task: str, asked: Record, latest: Job | None) -> tuple[Row, ...] | None:
+    """What each look of a task that a job does day by day, or week by week, has found; None for another task."""
+    if scene.task(task).repeats not in ("daily", "weekly") or latest is None:
+        return None
+    jobs = (job for job in scene.attempts(task) if job.finished and job.started.role == latest.started.role)
+    found = [(job.at[:10], measured) for job in jobs if (measured := job.measure(asked.measure))]
+    return tuple(Row(at, one.value, one.reason, label=day) for at, (day, one) in enumerate(found, 1))
 
 
 def _job(scene: Scene, task: str, asked: Record) -> Job | None:

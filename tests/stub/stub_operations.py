@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import time
 from typing import Annotated
 
@@ -108,6 +109,40 @@ def watch(context, parameters: WatchParameters) -> None:
     context.measure("attempts", len(parameters.jobs.jobs))
 
 
+class TrainParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    steps: Annotated[int, Meta(ge=1, description="steps", extra=AMOUNT)] = 60
+    keep: Annotated[int, Meta(ge=1, description="last checkpoints that are kept")] = 5
+    say: Annotated[str, Meta(description="a line of the log")] = "all is well: 0 errors"
+
+
+def train(context, parameters: TrainParameters) -> None:
+    """What a training leaves, without one: losses, a checkpoint every ten steps, the last ones kept."""
+    settings = {
+        "model": dict.fromkeys(("name", "path", "output_name", "output_path"), "x"),
+        "data": dict.fromkeys(("train", "validation", "test"), "x"),
+        "hyperparameters": {
+            "learning_rate": 1.0, "batch_size": 1, "num_epochs": 1, "warmup_steps": 0, "max_steps": parameters.steps,
+            "gradient_accumulation_steps": 1,
+        },
+        "checkpointing": {"save_every": 10, "checkpoint_dir": "x", "keep_last_n": parameters.keep},
+        "monitoring": {"log_every": 1, "eval_every": 10, "tensorboard": False, "tensorboard_dir": "x"},
+        "hardware": {"gpu": False, "mixed_precision": False, "distributed": False},
+    }  # fmt: skip
+    path = context.output("configuration.json")
+    write_atomic(path, json.dumps(settings).encode())
+    context.artefact("configuration", path)
+    context.log(parameters.say)
+    for step in range(1, parameters.steps + 1):
+        context.metric("loss", 1 / step, step)
+        context.progress(step, parameters.steps, "steps")
+        if step % 10 == 0:
+            directory = context.output(f"checkpoint-{step}")
+            directory.mkdir()
+            (directory / "weights").write_bytes(b"w" * step)
+            context.artefact("checkpoint", directory, step=step)
+            shutil.rmtree(context.output(f"checkpoint-{step - 10 * parameters.keep}"), ignore_errors=True)
+
+
 class ModelParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: Annotated[int, Meta(ge=0, le=255, description="makes its weights its own")]
     task: Annotated[str, Meta(description="what it answers")] = "anomaly"
@@ -133,6 +168,18 @@ def model(context, parameters: ModelParameters) -> None:
 
 
 OPERATIONS = (
+    Operation(
+        "stub.train",
+        "leave what a training leaves",
+        TrainParameters,
+        train,
+        (),
+        (
+            Output("configuration", "in the plan's form"),
+            Output("checkpoint", "weights", retention="rotates", directory=True, many=True),
+        ),
+        uses="accelerator",
+    ),
     Operation(
         "stub.model",
         "make a model",
