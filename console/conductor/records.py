@@ -18,6 +18,8 @@ _BOUNDS = (("at_least", "≥"), ("above", ">"), ("at_most", "≤"), ("below", "<
 def record(scene: Scene, task: str, slug: str, occurrence: str = "") -> RecordView:
     """The record in the task's current round; of a task that repeats day by day, on that one."""
     asked = scene.task(task).record[slug]
+    if asked.written:
+        return _written(scene, task, slug, asked)
     if not asked.measure:
         return _typed(scene, task, slug, asked, occurrence)
     job = _job(scene, task, asked)
@@ -57,6 +59,20 @@ def _typed(scene: Scene, task: str, slug: str, asked: Record, occurrence: str) -
         source=signed.operator if signed else "",
         reason="" if signed else "a person types it",
         rows=_days(scene, task, slug) if falls_due(scene.task(task)) else None,
+    )
+
+
+def _written(scene: Scene, task: str, slug: str, asked: Record) -> RecordView:
+    made = scene.state.written.get((task, scene.round(task), asked.written))
+    return RecordView(
+        slug=slug,
+        label=asked.label,
+        ref=asked.ref,
+        typed=False,
+        written=True,
+        value=f"attachments/{made.entry.file}" if made else None,
+        source=made.operator if made else "",
+        reason="" if made else "the program writes it (run)",
     )
 
 

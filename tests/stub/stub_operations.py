@@ -143,6 +143,28 @@ def train(context, parameters: TrainParameters) -> None:
             shutil.rmtree(context.output(f"checkpoint-{step - 10 * parameters.keep}"), ignore_errors=True)
 
 
+class ModelParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    seed: Annotated[int, Meta(ge=0, le=255, description="makes its weights its own")]
+    right: Annotated[int, Meta(ge=0, le=500, description="right of 500", extra=AMOUNT)] = 480
+
+
+def model(context, parameters: ModelParameters) -> None:
+    """A model's directory of a few kB, and results of its evaluation."""
+    path = context.output("model")
+    path.mkdir()
+    write_atomic(path / "config.json", b'{"model_type": "llama", "quantization": {"bits": 4}}')
+    write_atomic(path / "model.safetensors", bytes([parameters.seed]) * 1_000)
+    write_atomic(path / "tokenizer.json", b"{}")
+    write_atomic(path / "labels.json", b'{"labels": ["attack", "benign"], "length": 48}')
+    told = {"total": 500, "correct": parameters.right, "accuracy": parameters.right / 500}
+    results = context.output("results.json")
+    write_atomic(results, json.dumps(told).encode())
+    context.measure("accuracy", parameters.right / 500, n=500, count=parameters.right)
+    context.measure("speed", 1.0)
+    context.artefact("model", path)
+    context.artefact("results", results)
+
+
 OPERATIONS = (
     Operation(
         "stub.train",
@@ -155,6 +177,14 @@ OPERATIONS = (
             Output("checkpoint", "weights", retention="rotates", directory=True, many=True),
         ),
         uses="accelerator",
+    ),
+    Operation(
+        "stub.model",
+        "make a model",
+        ModelParameters,
+        model,
+        (Measure("accuracy", Kind.PROPORTION, "right ones"), Measure("speed", Kind.NUMBER, "a figure", "Gbit/s")),
+        (Output("model", "the directory", directory=True), Output("results", "what evaluated it")),
     ),
     Operation(
         "stub.make",
