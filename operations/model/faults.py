@@ -18,7 +18,9 @@ _WORDS = {
     "crash": re.compile(r"\bsegmentation fault\b|\bcore dumped\b|\bbus error\b", re.IGNORECASE),
     "disk": re.compile(r"\bno space left\b", re.IGNORECASE),
 }
-_COUNTED = re.compile(r"(?<![\w.,])(\d[\d,]*)\s+(?:\w+\s+)?(?:errors?|nans?|killed|failures?)\b", re.IGNORECASE)
+_COUNTED = re.compile(
+    r"(?<![\w.,])(\d+(?:,\d{3})*)\s+(?:[a-z]+\s+)?(?:errors?|nans?|killed|failures?)\b", re.IGNORECASE
+)
 _NONE_BEFORE = re.compile(
     r"\b(?:no|not|never|without|neither|nor|0|zero)(?:\s+(?:any|a|an|single|\w+ing))?\s*$", re.IGNORECASE
 )

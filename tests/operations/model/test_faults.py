@@ -1,7 +1,7 @@
 """Which lines of a log tell of an error."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from operations.model.faults import sign
@@ -32,26 +32,31 @@ def test_what_only_looks_like_one_is_not(line):
     assert sign(line) == ""
 
 
+@settings(deadline=None)
 @given(st.sampled_from(ERRORS), NEUTRAL)
 def test_an_error_is_seen_whatever_follows_it(line, after):
     assert sign(" ".join((f"{line};", *after)))
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(INNOCENT), min_size=1, max_size=4), st.sampled_from(["; ", ", ", " | "]))
 def test_innocent_parts_make_an_innocent_line(parts, between):
     assert sign(between.join(parts)) == ""
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(INNOCENT), max_size=3), st.sampled_from(ERRORS))
 def test_innocent_parts_hide_no_error(parts, line):
     assert sign("; ".join((*parts, line)))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**9), st.sampled_from(["errors", "error", "NaN", "failures"]), st.booleans())
 def test_a_count_is_an_error_unless_it_is_nought(count, noun, grouped):
     assert bool(sign(f"run ended with {count:,} {noun}" if grouped else f"{count} {noun}")) == (count > 0)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(blacklist_categories=("Cs",)), max_size=200))
 def test_any_line_has_an_answer(line):
     assert isinstance(sign(line), str)
