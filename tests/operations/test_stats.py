@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operations.stats import binomial_upper, enough, poisson_upper, wilson
+from operations.stats import binomial_upper, enough, paired, poisson_upper, wilson
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,20 @@ def test_an_interval_holds_its_point(n, data):
     low, high = wilson(count, n)
     assert 0 <= low <= count / n + 1e-12
     assert count / n - 1e-12 <= high <= 1
+
+
+@pytest.mark.parametrize(
+    ("table", "difference", "low", "high"),
+    [
+        # As published for this method: both, first alone, second alone, neither.
+        ((36, 12, 2, 0), 0.2, 0.0569, 0.3404),
+        ((20, 12, 2, 16), 0.2, 0.0562, 0.3290),
+        ((1, 1, 7, 12), -0.2857, -0.507, -0.026),
+    ],
+)
+def test_paired_interval_is_newcombes(table, difference, low, high):
+    found = paired(*table)
+    assert found == pytest.approx((difference, low, high), abs=5e-4)
 
 
 COUNTS = [(0, 1), (0, 300), (0, 100_000), (1, 1), (1, 2), (3, 7), (300, 300), (41, 58_700), (93_999, 100_000)]
