@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -69,6 +70,7 @@ class _Plain(msgspec.Struct, frozen=True):
 
 
 _decode = msgspec.json.Decoder(_Plain).decode
+_view: Callable[[msgspec.Raw], memoryview] = memoryview
 
 
 def read(path: Path) -> Ledger | None:
@@ -158,14 +160,17 @@ def _quick(data: bytes, raws: list[msgspec.Raw], known: dict[str, Any]) -> Ledge
     keys = masking.keys(payloads)
     if not keys.all() or not all(label == label.strip() and label.isprintable() for label in labels):
         return None
-    lengths = np.fromiter((len(memoryview(raw)) for raw in raws), dtype=np.int64, count=len(raws))
+    lengths = np.fromiter(map(len, map(_view, raws)), dtype=np.int64, count=len(raws))
     first = data.index(b"{", data.index(b"["))
     second = data.find(b"{", first + int(lengths[0]))
     between = data[first + int(lengths[0]) : second] if len(raws) > 1 else b""
     starts = first + np.cumsum(lengths + len(between)) - lengths - len(between)
-    ends = (starts + lengths)[:-1].tolist()
+    ends = (starts + lengths)[:-1]
     # After a record come a comma and space, then the next one: if they are the same everywhere, so are the places.
-    if between.strip(_SPACE) != b"," * (len(raws) > 1) or not all(data.startswith(between + b"{", end) for end in ends):
+    if between.strip(_SPACE) != b"," * (len(raws) > 1) or int(starts[-1] + lengths[-1]) > len(data):
+        return None
+    view = np.frombuffer(data, dtype=np.uint8)
+    if not all((view[ends + at] == byte).all() for at, byte in enumerate(between + b"{")):
         return None
     breaks = data.count(b"\n", first, int(starts[-1] + lengths[-1])) - between.count(b"\n") * (len(raws) - 1)
     if breaks or b"\r" in data:

@@ -25,6 +25,8 @@ QUOTES = (b'"', b"'", b"`")
 FORM = 0xFFFFFFFF
 """The bits of a key that are the masked form's."""
 _WORD = 16
+_AT_ONCE = 500
+"""Payloads whose weights are in memory together, 8 bytes a character; few enough for a processor's cache."""
 _QUOTED = tuple(re.compile(f"{quote}[^{quote}]*{quote}") for quote in "\"'`")
 _OF = r"a-fx.:\-_/%\\#"
 _LOWER = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"abcdefghijklmnopqrstuvwxyz")
@@ -59,19 +61,25 @@ _CHARACTERS = np.array([_weigh(normal(chr(c)).encode()) for c in range(256)], dt
 
 def keys(payloads: Sequence[str]) -> NDArray[np.uint64]:
     """A key of each payload: a function of its normal form, and in the bits of FORM one of its mask."""
+    parts = [_keys(payloads[at : at + _AT_ONCE]) for at in range(0, len(payloads), _AT_ONCE)]
+    return np.concatenate(parts) if parts else np.empty(0, dtype=np.uint64)
+
+
+def _keys(payloads: Sequence[str]) -> NDArray[np.uint64]:
+    whole = " ".join(payloads) + " "
     try:
         # In Latin-1 a character is a byte. A space weighs nothing, and so no text is empty.
-        found = _sums(_CHARACTERS, (" ".join(payloads) + " ").encode("latin-1"), payloads)
+        found = _sums(_CHARACTERS, whole.encode("latin-1"), payloads)
     except UnicodeEncodeError:
         foreign = [at for at, payload in enumerate(payloads) if not payload.isascii()]
         plain = list(payloads)
         for at in foreign:
             plain[at] = ""
-        found = keys(plain)
+        found = _sums(_CHARACTERS, (" ".join(plain) + " ").encode(), plain)
         found[foreign] = _mixed([payloads[at] for at in foreign])
-    quoted = [at for at, payload in enumerate(payloads) if '"' in payload or "'" in payload or "`" in payload]
-    if not quoted:
+    if not ('"' in whole or "'" in whole or "`" in whole):
         return found
+    quoted = [at for at, payload in enumerate(payloads) if "'" in payload or '"' in payload or "`" in payload]
     bare = []
     for at in quoted:
         payload = payloads[at] if payloads[at].isascii() else normal(payloads[at])
