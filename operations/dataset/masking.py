@@ -65,6 +65,12 @@ def keys(payloads: Sequence[str]) -> NDArray[np.uint64]:
     return np.concatenate(parts) if parts else np.empty(0, dtype=np.uint64)
 
 
+def forms(payloads: Sequence[str]) -> list[int]:
+    """The bits of each payload's key that are its masked form's: equal masks have equal ones."""
+    found: list[int] = (keys(payloads) & np.uint64(FORM)).tolist()
+    return found
+
+
 def _keys(payloads: Sequence[str]) -> NDArray[np.uint64]:
     whole = " ".join(payloads) + " "
     try:
