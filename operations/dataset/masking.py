@@ -1,7 +1,7 @@
 """What of a payload is a literal, so that payloads that differ in nothing else can be kept on one side of a split.
 
 There are two forms. `mask` spells the literals out: quoted text, hexadecimal, numbers, addresses (IPv4, IPv6, MAC,
-UUID) each become a sign; `dataset.verify` compares these. `keys` is coarser and a hundred times faster;
+UUID) each become a sign; `dataset.verify` compares these. `keys` is coarser and over ten times faster;
 `dataset.export` splits by it. It is a sum of random weights, one a character: space weighs nothing, and in the half
 that is the masked form neither does a character of LITERAL nor what stands in quotes. A literal outside of quotes has
 characters of LITERAL only, so equal masks have equal keys, and what `mask` would call equal is never on two sides.
