@@ -69,7 +69,7 @@ def load(path: Path) -> Loaded:
         model.set_dtype(mx.float32)
     model.eval()
     mx.eval(model.parameters())
-    known, length = _labels(path)
+    known, length = labels_of(path)
     return Loaded(model, tokenizer, config, path, known, length)
 
 
@@ -186,7 +186,11 @@ def _size(module: Any) -> int:
     return int(module.weight.size) * packed
 
 
-def _labels(path: Path) -> tuple[dict[Task, tuple[str, ...]], int]:
+def labels_of(path: Path) -> tuple[dict[Task, tuple[str, ...]], int]:
+    """The labels of each task a checkpoint was trained on, and its inputs' length; {} and 0 where it tells none.
+
+    Raises Refusal if its labels.json is broken.
+    """
     try:
         found = json.loads((path / LABELS).read_bytes())
         named = found["tasks"]
