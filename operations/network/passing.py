@@ -1,7 +1,9 @@
 """What both ends of a transfer say to each other, and what each keeps of what passes: digests, progress, figures.
 
-The bytes of a file go unsealed, in blocks; after each block the source seals the SHA-256 of the file up to there. So
-the sink knows after every block that what it has is right, and goes on from the last of them after a cut.
+The source offers the SHA-256 that was taken when the artefact was made, and the bytes of its files go unsealed. The
+sink hashes all that comes and keeps a digest a block: the whole must have the digest offered, so one hash, at one end,
+proves both. Only where it has not, and after a cut, does the source hash what it has and seal a digest a block: the
+sink finds the block that is wrong, and goes on after the last that is right.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import contextlib
 import hashlib
 import ipaddress
 import time
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -17,18 +20,19 @@ from operations.contract import Context
 from operations.network.interfaces import carrying, interfaces, no_wire
 
 BLOCK = 8 << 20
-"""Bytes between two seals: what a cut costs at most."""
+"""Bytes between two digests of a file: what a cut, or a wrong byte, costs at most."""
 _TOLD = 0.5
 _LOGGED = 5.0
 _TIMED = 1.0
 
 
 class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Source to sink: what comes, from which machine, and why its end is no wire."""
+    """Source to sink: what comes, of which SHA-256, from which machine, and why its end is no wire."""
 
     directory: bool
     size: int
     files: int
+    sha256: str
     machine: str
     no_wire: str = ""
 
@@ -50,39 +54,55 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Have(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Sink to source, if it resumes: so much of this file is here, with that digest."""
+    """Sink to source, if it resumes: so much of this file is here; a `Seal` for each block of it comes back."""
 
     length: int
-    sha256: str
 
 
 class From(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Source to sink, if it resumes: the bytes come from here on."""
+    """Sink to source, if it resumes: up to here the seals are right, the bytes are to come from here on."""
 
     offset: int
 
 
 class Seal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Source to sink after each block: the file's SHA-256 up to its end."""
+    """Source to sink: the SHA-256 of its file up to the end of a block."""
+
+    sha256: str
+
+
+class Whole(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Sink to source: the SHA-256 of all that came. If it is not what was offered, all files' seals come back."""
 
     sha256: str
 
 
 class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Either end's digest of all that passed; the sink's comes last, and says what was wrong and how long it took."""
+    """Sink to source, at last: what was wrong, and how long it took."""
 
-    sha256: str = ""
     fault: str = ""
     seconds: float = 0.0
+
+
+def ends(length: int) -> Iterator[int]:
+    """Where the blocks of so many bytes end; an empty file has one, at 0."""
+    yield from range(BLOCK, length, BLOCK)
+    yield length
+
+
+def begin_of(end: int) -> int:
+    """Where the block begins that ends there."""
+    return max(0, end - 1) // BLOCK * BLOCK
 
 
 class Passing:
     """What has passed this end so far, told now and then with rate and time left."""
 
-    def __init__(self, context: Context, size: int, files: int) -> None:
+    def __init__(self, context: Context, size: int) -> None:
         self._context = context
-        self.expected, self.size, self.files = size, 0, files
-        self.digests: dict[str, str] = {}
+        self.expected, self.size = size, 0
+        self.done = 0
+        """Files that passed whole."""
         self.resumed = 0
         """Bytes that were there before, and did not pass."""
         self._began = self._told = self._logged = self._timed = time.monotonic()
@@ -109,12 +129,13 @@ class Passing:
             self._logged = now
             self._context.log(pace(self.size, self.expected, self.size - self.resumed, now - self._began))
 
-    def digest(self, directory: bool) -> str:
-        """As `operations.files.digest` has it."""
-        if not directory:
-            return next(iter(self.digests.values()))
-        ordered = sorted(self.digests.items(), key=lambda item: item[0].encode())
-        return hashlib.sha256("".join(f"{sha256}  {name}\n" for name, sha256 in ordered).encode()).hexdigest()
+
+def whole(digests: Mapping[str, str], *, directory: bool) -> str:
+    """Of files' digests by name that of all of them, as `operations.files.digest` has it."""
+    if not directory:
+        return next(iter(digests.values()))
+    ordered = sorted(digests.items(), key=lambda item: item[0].encode())
+    return hashlib.sha256("".join(f"{sha256}  {name}\n" for name, sha256 in ordered).encode()).hexdigest()
 
 
 def pace(done: int, total: int, passed: int, seconds: float) -> str:
@@ -146,7 +167,7 @@ def report(context: Context, passing: Passing, digest: str, match: bool, seconds
     context.measure("digest", digest or None, reason="" if digest else "not all of it came")
     context.measure("match", match)
     context.measure("size", passing.size)
-    context.measure("files", len(passing.digests))
+    context.measure("files", passing.done)
     context.measure("resumed", passing.resumed)
     if passing.resumed:
         why = why or f"an earlier attempt had brought {passing.resumed} bytes"

@@ -1,4 +1,7 @@
-"""``network.transfer``: a file or a directory from one host's root to another's, with digests taken at both ends.
+"""``network.transfer``: a file or a directory from one host's root to another's, proven by its SHA-256.
+
+The source's digest is the one that was taken when the artefact was made, the sink takes its own of all that comes:
+where they are equal, so are the bytes.
 
 The bytes go by a connection of their own between two addresses of the wired network, past SSH, whose ciphers and
 windows hold a fast link to a quarter; so there is no path over rsync or scp beside it.
@@ -49,12 +52,17 @@ def run(context: Context, parameters: Parameters) -> None:
 
 OPERATION = Operation(
     name="network.transfer",
-    about="Bring a file or directory to another host, with its SHA-256 taken at both ends",
+    about="Bring a file or directory to another host and prove by its SHA-256 that it came whole",
     parameters=Parameters,
     run=run,
     measures=(
-        Measure("digest", Kind.DIGEST, "SHA-256 of all of it, taken in the stream at this end"),
-        Measure("match", Kind.FLAG, "both ends' digests are equal, and that of the artefact"),
+        Measure(
+            "digest",
+            Kind.DIGEST,
+            "SHA-256 of all of it: the sink's taken in the stream; the source's as taken when it was made, told once the "
+            "sink's has proven that these bytes were sent",
+        ),
+        Measure("match", Kind.FLAG, "both ends' digests are equal"),
         Measure("size", Kind.COUNT, "bytes of all files", "bytes"),
         Measure("files", Kind.COUNT, "files that came whole", "files"),
         Measure("resumed", Kind.COUNT, "bytes that an earlier attempt had brought", "bytes"),
