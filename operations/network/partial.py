@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TypeAlias
 
@@ -47,6 +48,12 @@ class Partial:
         """Bytes that are here as they came."""
         return sum(marks[-1][0] for marks in self._marks.values() if marks)
 
+    @property
+    def held(self) -> int:
+        """Bytes that are here, whatever they are: all that can be told of what rsync brings."""
+        files = self.data.rglob("*") if self.data.is_dir() else [self.data]
+        return sum(file.stat().st_size for file in files if file.is_file())
+
     def marks(self, path: str, most: int) -> Marks:
         """(length, SHA-256 up to there) at the end of each block of a file that is here, up to ``most`` bytes."""
         return [mark for mark in self._marks.get(path, []) if mark[0] <= most]
@@ -57,13 +64,26 @@ class Partial:
         if path in self._hashers and marks and marks[-1][0] == length:
             return self._hashers[path].copy()
         hasher = hashlib.sha256()
-        if length:
-            with self._file(path).open("rb", buffering=0) as stream:
-                for end in ends(length):
-                    if not _read(stream, hasher, end - begin_of(end)):
-                        raise Refusal(f"{self.name} became shorter while it was read")
-                    tell(end)
+        for end in self._read(path, hasher, length) if length else ():
+            tell(end)
         return hasher
+
+    def read(self, path: str, length: int, tell: Callable[[int], None]) -> str:
+        """Reads a file of the part and notes it, as if it came just now; returns its digest."""
+        hasher = hashlib.sha256()
+        self._marks.pop(path, None)
+        for end in self._read(path, hasher, length):
+            self.came(path, end, hasher.hexdigest())
+            tell(end)
+        return hasher.hexdigest()
+
+    def _read(self, path: str, hasher: hashlib._Hash, length: int) -> Iterator[int]:
+        """The end of each block, once it is hashed."""
+        with self._file(path).open("rb", buffering=0) as stream:
+            for end in ends(length):
+                if not _read(stream, hasher, end - begin_of(end)):
+                    raise Refusal(f"{path or self.name} became shorter while it was read")
+                yield end
 
     def came(self, path: str, length: int, sha256: str) -> None:
         """Notes with what digest the file came up to ``length``. What is worth it is told, so it can be taken up."""
@@ -77,13 +97,14 @@ class Partial:
             self.tell()
 
     def keep(self, path: str, length: int) -> None:
-        """Forgets what is known of the file beyond ``length``, one of its marks or 0."""
+        """Cuts the file off at ``length``, one of its marks or 0."""
         marks = self._marks.get(path, [])
         if not marks or marks[-1][0] <= length:
             return
         self._hashers.pop(path, None)
         while marks and marks[-1][0] > length:
             marks.pop()
+        os.truncate(self._file(path), length)
         if "\n" not in path:
             # The last mark once more, or that of nothing: what stood beyond it counts no longer.
             self._line(*(marks[-1] if marks else (0, _NOTHING)), path)
@@ -156,8 +177,8 @@ def new(context: Context, artefact: Artefact) -> Partial:
     return Partial(context, artefact, context.output(_MARKER))
 
 
-def taken_up(context: Context, artefact: Artefact) -> Partial:
-    """The newest part that an earlier attempt left of this artefact, read again; else a new one."""
+def taken_up(context: Context, artefact: Artefact, *, unread: bool = False) -> Partial:
+    """The newest part that an earlier attempt left of this artefact, read again unless ``unread``; else a new one."""
     for left in reversed(context.resume):
         if left.name != OUTPUT:
             continue
@@ -170,6 +191,9 @@ def taken_up(context: Context, artefact: Artefact) -> Partial:
         if found.sha256 != artefact.sha256:
             continue
         part = Partial(context, artefact, path)
+        if unread:
+            part.tell()
+            return part
         part.read_again(lambda done: context.progress(done, artefact.size, "bytes"))
         if part.bytes:
             context.log(f"{part.bytes} of {artefact.size} bytes are here from job {left.job} as they came: going on")

@@ -38,12 +38,17 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Ready(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Sink to source: go on, unless there is a fault; ``resumes`` if it has a part already."""
+    """Sink to source: go on, unless there is a fault; ``resumes`` if it has a part already.
+
+    For rsync: where the sink has that program, and the part.
+    """
 
     machine: str
     fault: str = ""
     no_wire: str = ""
     resumes: bool = False
+    rsync: str = ""
+    place: str = ""
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from operations.contract import Artefact, Context, Refusal
-from operations.network import comparing, joining, partial
+from operations.network import comparing, joining, partial, syncing
 from operations.network.partial import Partial
 from operations.network.passing import (
     BLOCK,
@@ -27,7 +27,7 @@ from operations.network.passing import (
     whole,
 )
 from operations.network.peer import Peer, Stopping, machine
-from operations.network.taking import Blocks
+from operations.network.taking import Blocks, place
 
 if TYPE_CHECKING:
     from operations.network.transfer import Parameters
@@ -40,7 +40,8 @@ MADE = Artefact(path="random.bin", sha256="", size=0, job="", name="")
 def receive(context: Context, parameters: Parameters) -> None:
     """Keeps what one source with the token sends. Raises Refusal with the reason; a part stays to be taken up."""
     artefact = parameters.artefact or MADE
-    part = partial.taken_up(context, artefact) if parameters.artefact else partial.new(context, artefact)
+    synced = parameters.via == "rsync"
+    part = partial.taken_up(context, artefact, unread=synced) if parameters.artefact else partial.new(context, artefact)
     try:
         with joining.listen(parameters.address) as listener:
             context.endpoint(*listener.getsockname()[:2])
@@ -48,7 +49,8 @@ def receive(context: Context, parameters: Parameters) -> None:
             with joining.admitted(context, listener, "sink", parameters.patience, until) as source:
                 _keep(context, parameters, source, part)
     except Stopping:
-        kept = f"{part.bytes} bytes are kept" if part.bytes >= BLOCK else "nothing was kept"
+        here = part.held if synced else part.bytes
+        kept = f"{here} bytes are kept" if here >= BLOCK else "nothing was kept"
         context.stopped(f"asked to stop; {kept}")
     finally:
         part.close()
@@ -59,12 +61,18 @@ def _keep(context: Context, parameters: Parameters, source: joining.Joined, part
     offer = peer.hear(Offer)
     final = context.output(Path((parameters.artefact or MADE).path).name)
     free = shutil.disk_usage(final.parent).free
-    wanted = offer.size - part.bytes
+    wanted = offer.size - (part.held if parameters.via == "rsync" else part.bytes)
     fault = "" if wanted < free else f"{wanted} bytes are too many for the {free} that are free here"
     if parameters.artefact and offer.sha256 != parameters.artefact.sha256:
         fault = f"the source offers another artefact, of SHA-256 {offer.sha256}"
+    rsync = ""
+    if parameters.via == "rsync":
+        try:
+            rsync = syncing.program()
+        except Refusal as missing:
+            fault = str(missing)
     mine, here = peer.alias(machine()), unwired(source.here)
-    peer.tell(Ready(mine, fault, here, bool(part.bytes)))
+    peer.tell(Ready(mine, fault, here, bool(part.bytes), rsync, str(part.data) if rsync else ""))
     if fault:
         raise Refusal(fault)
     if not offer.directory and offer.files != 1:
@@ -74,7 +82,10 @@ def _keep(context: Context, parameters: Parameters, source: joining.Joined, part
     )
     passing = Passing(context, offer.size)
     began = time.monotonic()
-    files, digests = _take_all(context, peer, part, offer, passing)
+    if rsync:
+        files, digests = syncing.take(peer, part, offer, passing)
+    else:
+        files, digests = _take_all(context, peer, part, offer, passing)
     digest = whole(digests, directory=offer.directory)
     seconds = time.monotonic() - began
     peer.tell(Whole(digest))
@@ -109,7 +120,7 @@ def _take_all(
     with Blocks(peer, part, passing) as blocks:
         for _ in range(offer.files):
             entry = peer.hear(Entry)
-            path = _place(part.data, entry.path, offer.directory)
+            path = place(part.data, entry.path, offer.directory)
             if entry.path in digests:
                 raise Refusal(f"the source sent {entry.path!r} twice")
             if passing.size + entry.size > offer.size:
@@ -121,13 +132,6 @@ def _take_all(
             passing.done += 1
             files.append(entry)
     return files, digests
-
-
-def _place(data: Path, path: str, directory: bool) -> Path:
-    parts = path.split("/")
-    if (not directory and path) or (directory and (not path or {"", ".", ".."} & set(parts) or "\0" in path)):
-        raise Refusal(f"the source sent a file by the name of {path!r}")
-    return data.joinpath(*parts) if directory else data
 
 
 def _flush(data: Path, peer: Peer) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from operations.contract import Context, Refusal
 from operations.files import CHUNK
-from operations.network import joining
+from operations.network import joining, syncing
 from operations.network.passing import (
     Entry,
     From,
@@ -41,15 +41,17 @@ _STILL = 1.0
 def send(context: Context, parameters: Parameters) -> None:
     """Sends the artefact. Raises Refusal with the reason."""
     files = _files(context.inside(parameters.artefact.path)) if parameters.artefact else []
+    if parameters.via == "rsync":
+        syncing.ready(parameters)
     where = (parameters.endpoint_address, parameters.endpoint_port)
     try:
         with joining.joined(context, where, "source", parameters.patience) as sink:
             if parameters.artefact:
                 path = context.inside(parameters.artefact.path)
-                _give(context, parameters, sink, files, parameters.artefact.sha256, directory=path.is_dir())
+                _give(context, parameters, sink, path, files, parameters.artefact.sha256)
             else:
                 with _random(context, parameters.make, sink.peer) as (path, sha256):
-                    _give(context, parameters, sink, _files(path), sha256, directory=False)
+                    _give(context, parameters, sink, path, _files(path), sha256)
     except Stopping:
         context.stopped("asked to stop; what the sink has of it can be taken up")
 
@@ -97,12 +99,11 @@ def _give(
     context: Context,
     parameters: Parameters,
     sink: joining.Joined,
+    path: Path,
     files: list[tuple[str, Path, int]],
     sha256: str,
-    *,
-    directory: bool,
 ) -> None:
-    peer = sink.peer
+    peer, directory = sink.peer, path.is_dir()
     size = sum(size for _, _, size in files)
     mine, here = peer.alias(machine()), unwired(sink.here)
     peer.tell(Offer(directory=directory, size=size, files=len(files), sha256=sha256, machine=mine, no_wire=here))
@@ -113,24 +114,34 @@ def _give(
         parameters.endpoint_address, bool(mine) and mine == ready.machine, here, ready.no_wire
     ) or parameters.too_small(size)
     passing = Passing(context, size)
-    for name, path, length in files:
-        peer.tell(Entry(name, length))
-        with _opened(path) as descriptor:
-            offset = _agreed(peer, descriptor) if ready.resumes else 0
-            passing.skip(offset)
-            _give_file(peer, path, descriptor, offset, length, passing)
-        passing.done += 1
+    if ready.rsync:
+        for name, _, length in files:
+            peer.tell(Entry(name, length))
+        syncing.give(peer, parameters, ready, path, passing, directory=directory)
+        passing.done = len(files)
+    else:
+        _give_all(peer, files, passing, resumes=ready.resumes)
     came = peer.hear(Whole).sha256
     if came != sha256:
         context.log("what came is not what was offered: hashing the files to find where", "warning")
-        for _, path, length in files:
-            with _opened(path) as descriptor:
+        for _, file, length in files:
+            with _opened(file) as descriptor:
                 _seal(peer, descriptor, length)
     result = peer.hear(Result)
     right = not result.fault
     report(context, passing, came if right else "", right, result.seconds, why)
     if result.fault:
         raise Refusal(result.fault)
+
+
+def _give_all(peer: Peer, files: list[tuple[str, Path, int]], passing: Passing, *, resumes: bool) -> None:
+    for name, path, length in files:
+        peer.tell(Entry(name, length))
+        with _opened(path) as descriptor:
+            offset = _agreed(peer, descriptor) if resumes else 0
+            passing.skip(offset)
+            _give_file(peer, path, descriptor, offset, length, passing)
+        passing.done += 1
 
 
 @contextmanager

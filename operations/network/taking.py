@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 
+from operations.contract import Refusal
 from operations.files import CHUNK
 from operations.network.partial import Partial
 from operations.network.passing import BLOCK, Entry, Passing
@@ -73,3 +74,11 @@ class Blocks:
         while self._marks and (all_of_them or self._marks[0][0].done()):
             found, path, at = self._marks.popleft()
             self._part.came(path, at, found.result())
+
+
+def place(data: Path, path: str, directory: bool) -> Path:
+    """Where a file of that name belongs in a part. Raises Refusal at a name that leads away."""
+    parts = path.split("/")
+    if (not directory and path) or (directory and (not path or {"", ".", ".."} & set(parts) or "\0" in path)):
+        raise Refusal(f"the source sent a file by the name of {path!r}")
+    return data.joinpath(*parts) if directory else data

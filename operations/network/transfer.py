@@ -3,8 +3,9 @@
 The source's digest is the one that was taken when the artefact was made, the sink takes its own of all that comes:
 where they are equal, so are the bytes.
 
-The bytes go by a connection of their own between two addresses of the wired network, past SSH, whose ciphers and
-windows hold a fast link to a quarter; so there is no path over rsync or scp beside it.
+By themselves the bytes go by a connection of their own between two addresses of the wired network, past SSH, whose
+ciphers and windows hold a fast link to a quarter. Where they must be encrypted ``via`` lets rsync bring them; that
+takes an identity with which the source may log in to the sink.
 """
 
 from __future__ import annotations
@@ -34,6 +35,17 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     address: Annotated[str, Meta(description="the sink's own address to listen on", extra=OWN_ADDRESS)] = "127.0.0.1"
     endpoint_address: Annotated[str, Meta(description="where the sink listens; filled in at the start")] = ""
     endpoint_port: Annotated[int, Meta(ge=0, le=65535, description="the sink's port; filled in at the start")] = 0
+    via: Annotated[
+        Literal["raw", "rsync"], Meta(description="past SSH and unencrypted, or by rsync over SSH", extra=AMOUNT)
+    ] = "raw"
+    identity: Annotated[
+        str, Meta(description="for rsync: the private key's file on the source that the sink lets in", extra=AMOUNT)
+    ] = ""
+    known_hosts: Annotated[
+        str, Meta(description="for rsync: the file on the source that holds the sink's host key", extra=AMOUNT)
+    ] = "~/.ssh/known_hosts"
+    user: Annotated[str, Meta(description="for rsync: who logs in to the sink; empty for the same", extra=AMOUNT)] = ""
+    port: Annotated[int, Meta(ge=1, le=65535, description="for rsync: the sink's SSH port", extra=AMOUNT)] = 22
     patience: Annotated[float, Meta(gt=0, description="seconds that either end waits for the other")] = 60.0
 
     def too_small(self, size: int) -> str:
@@ -59,8 +71,8 @@ OPERATION = Operation(
         Measure(
             "digest",
             Kind.DIGEST,
-            "SHA-256 of all of it: the sink's taken in the stream; the source's as taken when it was made, told once the "
-            "sink's has proven that these bytes were sent",
+            "SHA-256 of all of it: the sink's of what came; the source's as taken when it was made, told once the sink "
+            "has proven it",
         ),
         Measure("match", Kind.FLAG, "both ends' digests are equal"),
         Measure("size", Kind.COUNT, "bytes of all files", "bytes"),
