@@ -12,6 +12,7 @@ NAMES = (
     "dataset.corpus",
     "dataset.sample",
     "dataset.split",
+    "host.check",
     "host.shell",
     "model.analyse",
     "model.base",

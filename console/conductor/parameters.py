@@ -74,7 +74,7 @@ def _layers(scene: Scene, task: str, sets: Mapping[str, object]) -> dict[Source,
             option = dict(opening.entry.parameters.get(task, {}))
     return {
         "plan": scene.task(task).parameters,
-        "site": {**_own_address(scene, task), **scene.site.parameters.get(task, {})},
+        "site": {**_own_address(scene, task), **_of_hosts(scene, task), **scene.site.parameters.get(task, {})},
         "option": option,
         "set": sets,
     }
@@ -88,6 +88,16 @@ def _own_address(scene: Scene, task: str) -> Mapping[str, object]:
         return {}
     operation = registry.find(scene.task(task).operation)
     return {field.name: first.wired for field in fields(operation) if field.own_address}
+
+
+def _of_hosts(scene: Scene, task: str) -> Mapping[str, object]:
+    """What the site says of each host of the task, in the roles' order."""
+    named = scene.task(task).host
+    hosts = [
+        scene.site.host[name] for name in ([named] if isinstance(named, str) else named) if name in scene.site.host
+    ]
+    operation = registry.find(scene.task(task).operation)
+    return {f.name: [getattr(host, f.of_hosts) for host in hosts] for f in fields(operation) if f.of_hosts}
 
 
 def _view(field: Field, layers: Mapping[Source, Mapping[str, object]]) -> ParameterView:
