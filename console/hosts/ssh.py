@@ -21,7 +21,7 @@ from console.hosts import ssh_reasons
 from console.hosts.link import Connection, Said
 from console.hosts.place import Place
 from console.hosts.session import Session
-from console.plan.types import Host
+from console.plan.sites import Host
 
 if TYPE_CHECKING:
     import asyncssh

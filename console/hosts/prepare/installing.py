@@ -16,7 +16,7 @@ from console.hosts.prepare.carrying import carry
 from console.hosts.prepare.lock import Target
 from console.hosts.prepare.wheelhouse import MANIFEST, PROGRAM, REQUIREMENTS, Wheelhouse, WheelhouseError
 from console.hosts.session import Session
-from console.plan.types import Host
+from console.plan.sites import Host
 from console.text import clean
 from operations import job, registry, wire
 

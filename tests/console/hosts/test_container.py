@@ -9,7 +9,7 @@ import pytest
 
 from console.hosts import channel
 from console.hosts.hosts import Hosts, HostUnreachable
-from console.plan.types import Host, Site
+from console.plan.sites import Host, Site
 from operations import events
 from operations.job import JobFile
 

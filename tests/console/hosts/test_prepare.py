@@ -13,7 +13,7 @@ import pytest
 from console.hosts.prepare import bare, looking
 from console.hosts.prepare.wheelhouse import MANIFEST
 from console.hosts.session import Here
-from console.plan.types import Host
+from console.plan.sites import Host
 from operations.host.findings import Finding, HostReport
 from operations.wire import PROTOCOL
 
