@@ -12,6 +12,7 @@ import sys
 from console.cli.opening import conductor, make, rehearsal_workspace
 from console.cli.output import as_json
 from console.cli.sets import pair, task_sets
+from console.cli.standing import Standing
 from console.conductor.errors import Refused, Unusable
 from console.conductor.rehearse import Rehearsal, Step
 from console.conductor.verbs import Conductor
@@ -36,12 +37,19 @@ async def _rehearse(verbs: Conductor, arguments: argparse.Namespace, sets: dict[
         raise Unusable(f"--through {arguments.through}: no such gate; {', '.join(verbs.workspace.plan.gate)}")
     out = sys.stderr if arguments.json else sys.stdout
 
+    standing = Standing(verbs, arguments.through, out)
+
     def tell(step: Step) -> None:
         time = datetime.datetime.now().astimezone().strftime("%H:%M:%S")
-        print(f"{time}  {step.id:8} {step.title}: {step.what}", file=out, flush=True)
+        standing.say(f"{time}  {step.id:8} {step.title}: {step.what}")
 
+    keeping = asyncio.create_task(standing.keep())
     try:
-        ending = await Rehearsal(verbs, sets, tell).through(arguments.through)
+        try:
+            ending = await Rehearsal(verbs, sets, tell).through(arguments.through)
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
         if arguments.json:
             print(as_json(verbs.workspace.view()))
     finally:
@@ -61,6 +69,10 @@ def run_(arguments: argparse.Namespace) -> int:
 async def _run(verbs: Conductor, arguments: argparse.Namespace) -> int:
     try:
         await verbs.reconcile()
+        if verbs.writes(arguments.task):
+            for file in verbs.write(arguments.task, again=arguments.again):
+                print(verbs.workspace.path / file)
+            return 0
         before = verbs.workspace.view().tasks.get(arguments.task)
         jobs = await verbs.start(
             arguments.task, dict(pair(text) for text in arguments.set), again=arguments.again, fresh=arguments.fresh

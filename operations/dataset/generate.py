@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from operations.dataset import language
-from operations.dataset.language import BENIGN, Construct
+from operations.dataset.language import ATTACK, AUTHORISED, BENIGN, Construct
 
 MADE_OF = 256
 """Random bits that a pattern is made of; it uses fewer than 80."""
@@ -21,6 +21,7 @@ class Pattern(msgspec.Struct, frozen=True):
     id: str
     attack_type: str
     payload: str
+    anomaly: str
     family: str
     evidence: str
     severity: str
@@ -143,6 +144,7 @@ def _pattern(
     user, privilege = words.users[at]
     bits, at = divmod(bits, len(words.tools))
     tool, family = words.tools[at]
+    wanted = label == BENIGN or user in AUTHORISED
     payload = text.format(
         step=step,
         other=against,
@@ -157,9 +159,10 @@ def _pattern(
         id=f"{template}-{serial:08d}",
         attack_type=label,
         payload=payload,
+        anomaly=BENIGN if wanted else ATTACK,
         family=family,
         evidence=construct.evidence,
-        severity="none" if label == BENIGN else language.SEVERITIES[weight + privilege],
+        severity="none" if wanted else language.SEVERITIES[weight + privilege],
         template=template,
         set=allowed,
         hard="" if construct.kind == "plain" else construct.kind,

@@ -9,6 +9,9 @@ after it, and gives the hard cases their kind:
 * context: ``rehearsed``;
 * encoding: ``escaped``; and the step in force, or the other, is written in rot13.
 
+What is in force may still be wanted: an event of an authorised user (``AUTHORISED``) shows its technique but is no
+anomaly. So an event's anomaly doesn't follow from its class, and neither do family, evidence or severity.
+
 So every label can be decided from the payload, and no hard one by looking for words. No event holds anything that
 works: techniques are named, never spelt out.
 """
@@ -18,7 +21,7 @@ from __future__ import annotations
 import codecs
 from dataclasses import dataclass
 
-BENIGN = "benign"
+BENIGN, ATTACK = "benign", "attack"
 
 STEPS: dict[str, tuple[str, ...]] = {
     "account_takeover": ("spraying", "stuffing", "hijack"),
@@ -43,7 +46,9 @@ COMBINATION_PER_MILLE = 15
 """Share of templates kept for validation: 15 % of a validation set that is a tenth of the sample."""
 
 ZONES = {"lab": 0, "office": 1, "plant": 2, "core": 3}
-USERS = {"mara": 0, "timo": 0, "ines": 0, "otto": 0, "root": 1, "admin": 1}
+USERS = {"mara": 0, "timo": 0, "ines": 0, "otto": 0, "root": 1, "admin": 1, "redteam": 0, "auditor": 0}
+AUTHORISED = frozenset({"redteam", "auditor", "hired tester"})
+"""Users whose attacks were ordered: their events are benign, whatever technique is in force."""
 FAMILIES = {
     "amber": ("wren", "lark"),
     "basalt": ("pike", "trout"),
@@ -54,7 +59,7 @@ FAMILIES = {
 }
 """Tools by the family that uses them; a tool tells the family."""
 SEVERITIES = ("low", "medium", "high", "critical", "critical")
-"""By the zone's weight plus the user's; a benign event's severity is ``none``."""
+"""By the zone's weight plus the user's; without an anomaly the severity is ``none``."""
 NUMBERS = 1_000
 
 FRAMES = {
@@ -128,7 +133,7 @@ SHIFT_CONSTRUCTS = {
     "k": Construct("encoding", "{other} merely quoted , {step} executed", "second"),
 }
 SHIFT_ZONES = {"garden": 0, "annex": 1, "mill": 2, "vault": 3}
-SHIFT_USERS = {"quentin": 0, "yvette": 0, "superuser": 1}
+SHIFT_USERS = {"quentin": 0, "yvette": 0, "superuser": 1, "hired tester": 0}
 SHIFT_FAMILIES = {
     "amber": ("heron",),
     "basalt": ("salmon",),

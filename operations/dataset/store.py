@@ -13,7 +13,7 @@ from operations.contract import Context
 from operations.dataset import generate
 from operations.files import write_atomic
 
-FURTHER = ("family", "evidence", "severity")
+FURTHER = ("anomaly", "family", "evidence", "severity")
 """Labels beside the attack type."""
 
 

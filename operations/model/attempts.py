@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import math
 import statistics
+import time
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,10 +14,14 @@ from pathlib import Path
 import msgspec
 
 from operations import events, job
+from operations.contract import Context
 from operations.host.readings import Reading
+from operations.model import faults
 
-CHECKPOINT = "checkpoint"
+CHECKPOINT, BEST = "checkpoint", "best"
 LOSS = "loss"
+POLL = 0.2
+"""Seconds between looks whether a run that is waited for has ended."""
 NO_READING = "the host was not read at that time"
 
 
@@ -96,7 +101,9 @@ class Attempt:
         self.number = number
         self.points: dict[int, Point] = {}
         self.values: dict[str, dict[int, float]] = {}
-        self.checkpoints: dict[int, events.Made] = {}
+        self.made: dict[str, dict[int, events.Made]] = {}
+        self.said: list[events.Log] = []
+        """Lines in which something went wrong."""
         self.total: int | None = None
         self.errors = 0
         self.finished: events.Finished | None = None
@@ -119,10 +126,12 @@ class Attempt:
             self.values.setdefault(event.name, {})[event.step] = value
         elif isinstance(event, events.Progress) and event.unit == "steps":
             self.total = event.total
-        elif isinstance(event, events.Made) and event.name == CHECKPOINT and event.step is not None:
-            self.checkpoints[event.step] = event
-        elif isinstance(event, events.Log) and event.level == "error":
-            self.errors += 1
+        elif isinstance(event, events.Made) and event.step is not None:
+            self.made.setdefault(event.name, {})[event.step] = event
+        elif isinstance(event, events.Log):
+            self.errors += event.level == "error"
+            if event.level == "error" or faults.sign(event.text):
+                self.said.append(event)
         elif isinstance(event, events.Finished):
             self.finished = event
 
@@ -176,7 +185,38 @@ class Run:
     @property
     def checkpoints(self) -> dict[int, events.Made]:
         """Checkpoints by step."""
-        return {step: made for attempt in self.attempts for step, made in attempt.checkpoints.items()}
+        return self.made(CHECKPOINT)
+
+    def made(self, name: str) -> dict[int, events.Made]:
+        """Artefacts of that name by step."""
+        return {step: made for attempt in self.attempts for step, made in attempt.made.get(name, {}).items()}
+
+    @property
+    def state(self) -> str:
+        """What became of the latest attempt: running, done, failed, stopped or lost."""
+        latest = self.attempts[-1]
+        if latest.finished:
+            return latest.finished.outcome
+        return "running" if job.state(latest.directory) == "running" else "lost"
+
+    def stalled(self, now: float, factor: float) -> bool | None:
+        """Whether a running attempt took no step for ``factor`` times the pace; None if no step's time is known."""
+        if self.state != "running":
+            return False
+        if self.pace is None:
+            return None
+        since = max((point.t for point in self.attempts[-1].points.values()), default=None)
+        return since is not None and now - since > factor * self.pace
+
+    @property
+    def lost(self) -> int:
+        """Attempts that ended without a last word."""
+        return sum(a.finished is None for a in self.attempts[:-1]) + (self.state == "lost")
+
+    @property
+    def failed(self) -> int:
+        """Attempts that failed."""
+        return sum(bool(a.finished and a.finished.outcome == "failed") for a in self.attempts)
 
     def values(self, name: str) -> dict[int, float]:
         """Another curve by step, folded alike."""
@@ -191,3 +231,12 @@ def run_of(directories: Sequence[Path]) -> Run:
     run = Run([Attempt(directory, number) for number, directory in enumerate(directories)])
     run.look()
     return run
+
+
+def wait_for_end(context: Context, directory: Path) -> None:
+    """Returns once the job in a directory has ended, or this one is asked to: then it says that it stopped."""
+    while job.state(directory) == "running":
+        if context.stopping:
+            context.stopped("asked to end before the run has")
+            return
+        time.sleep(POLL)

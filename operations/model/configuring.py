@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from operations.contract import Context, Refusal
 from operations.model import configuration as configurations
 from operations.model import models, prompts, rows, tuning
-from operations.model.training import Training
+from operations.model.training import Examples, Training
 
 if TYPE_CHECKING:
     from operations.model.configure import Parameters
@@ -53,7 +53,7 @@ def configure(context: Context, parameters: Parameters) -> None:
     context.measure("epochs", parameters.steps * parameters.batch / len(train))
     context.measure("cut", sum(length > parameters.length for length in lengths))
     context.measure("longest", max(lengths))
-    training = Training(loaded.model, asked, tuning.examples(form, train))
+    training = Training(loaded.model, asked, Examples(tuning.examples(form, train), parameters.batch, parameters.seed))
     context.measure("trained", training.trained)
     start = time.perf_counter()
     step = next(training.steps(1))

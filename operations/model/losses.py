@@ -27,9 +27,9 @@ def initial(losses: Sequence[float]) -> float:
     return statistics.fmean(losses[:ENDS])
 
 
-def final(losses: Sequence[float]) -> float:
-    """Mean of the last ten losses, or of all if there are fewer. Raises StatisticsError for none."""
-    return statistics.fmean(losses[-ENDS:])
+def final(losses: Sequence[float], last: int = ENDS) -> float:
+    """Mean of the last losses, or of all if there are fewer. Raises StatisticsError for none."""
+    return statistics.fmean(losses[-last:])
 
 
 def fifths(losses: Sequence[float]) -> tuple[float, float] | None:
@@ -69,12 +69,12 @@ class Watch:
         return median > FAR_FROM_START * statistics.fmean(self._first) and median > FAR_FROM_BEST * self._best
 
 
-def report(context: Context, losses: Sequence[float]) -> None:
-    """Reports initial_loss, final_loss, loss_reduction, loss_falls and the medians it rests on."""
+def report(context: Context, losses: Sequence[float], last: int = ENDS) -> None:
+    """Reports initial_loss, final_loss (of the ``last`` steps), loss_reduction, loss_falls and what it rests on."""
     names = ("initial_loss", "final_loss", "loss_reduction")
     if losses:
-        first, last = initial(losses), final(losses)
-        for name, value in zip(names, (first, last, first - last), strict=True):
+        first, end = initial(losses), final(losses, last)
+        for name, value in zip(names, (first, end, first - end), strict=True):
             context.measure(name, value)
     else:
         for name in names:

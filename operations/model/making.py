@@ -71,41 +71,64 @@ def base(context: Context, parameters: Parameters) -> None:
 
 def make(path: Path, source: Path | None, parameters: Parameters) -> None:
     """Writes a random Llama with its tokenizer. Raises Refusal if the shape can't be built."""
-    from mlx_lm.models import llama
+    tokenizer = _tokenizer(source, parameters.vocabulary)
+    config = llama(
+        width=parameters.width,
+        hidden=0,
+        layers=parameters.layers,
+        heads=parameters.heads,
+        vocabulary=len(tokenizer),
+        end=tokenizer.eos_token_id,
+        pad=tokenizer.pad_token_id,
+    )
+    model = random_weights(config, parameters.seed)
+    with models.whole_directory(words := path.with_name(f"{path.name}-tokenizer")) as new:
+        tokenizer.save_pretrained(new)
+    try:
+        made = models.Loaded(model, tokenizer, config, words, {}, 0)
+        models.save(path, made, dict(tree_flatten(model.parameters())), {}, 0)
+    finally:
+        shutil.rmtree(words)
 
-    width, heads = parameters.width, parameters.heads
+
+def llama(
+    *, width: int, hidden: int, layers: int, heads: int, vocabulary: int, end: int | None, pad: int | None
+) -> dict[str, Any]:
+    """A Llama's config.json; ``hidden`` is the gated layer's width, 0 for two and a half times ``width``.
+
+    Raises Refusal if the shape can't be built.
+    """
     if width % heads or (width // heads) % 2:
         raise Refusal(f"width {width} over {heads} heads leaves no even number of dimensions a head")
-    tokenizer = _tokenizer(source, parameters.vocabulary)
-    config: dict[str, Any] = {
+    return {
         "model_type": "llama",
         "architectures": ["LlamaForCausalLM"],
         "hidden_size": width,
         # Two and a half times the width, in steps of 32: the gated layer's usual share.
-        "intermediate_size": max(32, round(2.5 * width / 32) * 32),
-        "num_hidden_layers": parameters.layers,
+        "intermediate_size": hidden or max(32, round(2.5 * width / 32) * 32),
+        "num_hidden_layers": layers,
         "num_attention_heads": heads,
         "num_key_value_heads": heads,
         "rms_norm_eps": 1e-5,
-        "vocab_size": len(tokenizer),
+        "vocab_size": vocabulary,
         "max_position_embeddings": LONGEST,
         "rope_theta": 10_000.0,
         "tie_word_embeddings": True,
         "bos_token_id": None,
-        "eos_token_id": tokenizer.eos_token_id,
-        "pad_token_id": tokenizer.pad_token_id,
+        "eos_token_id": end,
+        "pad_token_id": pad,
         "torch_dtype": "float32",
     }
-    mx.random.seed(parameters.seed)
-    model = llama.Model(llama.ModelArgs.from_dict(config))
+
+
+def random_weights(config: dict[str, Any], seed: int) -> Any:
+    """A Llama of that shape; the same seed makes the same weights."""
+    from mlx_lm.models import llama as architecture
+
+    mx.random.seed(seed)
+    model = architecture.Model(architecture.ModelArgs.from_dict(config))
     mx.eval(model.parameters())
-    with models.whole_directory(words := path.with_name(f"{path.name}-tokenizer")) as new:
-        tokenizer.save_pretrained(new)
-    try:
-        made = models.Loaded(model, tokenizer, config, words, (), 0)
-        models.save(path, made, dict(tree_flatten(model.parameters())), (), 0)
-    finally:
-        shutil.rmtree(words)
+    return model
 
 
 def _tokenizer(source: Path | None, vocabulary: int) -> Any:

@@ -18,22 +18,28 @@ from mlx.utils import tree_flatten
 
 from operations.contract import Refusal
 from operations.files import fsync_directory
-from operations.model import machine
+from operations.model import machine, tasks
+from operations.model.tasks import Task
 
 LABELS = "labels.json"
-"""In a checkpoint: the label set it was trained on and the length of its inputs."""
+"""In a checkpoint: the label set of each task it was trained on, and the length of its inputs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A model that can answer. ``labels`` and ``length`` are what its checkpoint says, or () and 0."""
+    """A model that can answer. ``tasks`` (labels by task) and ``length`` are what its checkpoint says, or {} and 0."""
 
     model: Any
     tokenizer: Any
     config: dict[str, Any]
     path: Path
-    labels: tuple[str, ...]
+    tasks: Mapping[Task, tuple[str, ...]]
     length: int
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Those of the first task, or () where the checkpoint names none."""
+        return self.tasks.get(tasks.FIRST, ())
 
 
 def load(path: Path) -> Loaded:
@@ -63,8 +69,8 @@ def load(path: Path) -> Loaded:
         model.set_dtype(mx.float32)
     model.eval()
     mx.eval(model.parameters())
-    labels, length = _labels(path)
-    return Loaded(model, tokenizer, config, path, labels, length)
+    known, length = labels_of(path)
+    return Loaded(model, tokenizer, config, path, known, length)
 
 
 def count(model: nn.Module) -> tuple[int, int]:
@@ -123,7 +129,9 @@ def weights_of(model: nn.Module) -> dict[str, mx.array]:
     return found
 
 
-def save(path: Path, loaded: Loaded, weights: Mapping[str, mx.array], labels: tuple[str, ...], length: int) -> None:
+def save(
+    path: Path, loaded: Loaded, weights: Mapping[str, mx.array], known: Mapping[Task, tuple[str, ...]], length: int
+) -> None:
     """Writes a directory that mlx_lm loads, whole or not at all: config, weights in shards, the base's tokenizer."""
     from mlx_lm.utils import make_shards, save_config
 
@@ -145,8 +153,8 @@ def save(path: Path, loaded: Loaded, weights: Mapping[str, mx.array], labels: tu
                 and not (new / file.name).exists()
             ):
                 shutil.copyfile(file, new / file.name)
-        if labels:
-            (new / LABELS).write_text(json.dumps({"labels": labels, "length": length}, indent=1))
+        if known:
+            (new / LABELS).write_text(json.dumps({"length": length, "tasks": dict(known)}, indent=1))
 
 
 @contextmanager
@@ -178,12 +186,19 @@ def _size(module: Any) -> int:
     return int(module.weight.size) * packed
 
 
-def _labels(path: Path) -> tuple[tuple[str, ...], int]:
+def labels_of(path: Path) -> tuple[dict[Task, tuple[str, ...]], int]:
+    """The labels of each task a checkpoint was trained on, and its inputs' length; {} and 0 where it tells none.
+
+    Raises Refusal if its labels.json is broken.
+    """
     try:
         found = json.loads((path / LABELS).read_bytes())
-        return tuple(map(str, found["labels"])), int(found["length"])
+        named = found["tasks"]
+        if strange := set(named) - set(tasks.TASKS):
+            raise ValueError(f"no such task: {', '.join(sorted(strange))}")
+        return {task: tuple(map(str, named[task])) for task in tasks.TASKS if task in named}, int(found["length"])
     except FileNotFoundError:
-        return (), 0
+        return {}, 0
     except (ValueError, KeyError, TypeError) as error:
         raise Refusal(f"{path.name}/{LABELS} is broken: {_one_line(error)}") from None
 

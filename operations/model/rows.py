@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from operations.contract import Refusal
+from operations.model.tasks import Task
 
 BENIGN = "benign"
 
@@ -17,15 +18,26 @@ class Row(msgspec.Struct, frozen=True):
     """One line of a rows file: what is asked, the label, and what is known about the case.
 
     ``hard`` names the kind of hard case, "" for a plain one; ``combination`` is true where the row's template is in no
-    training row. Rows from another source have neither.
+    training row. Rows from another source have neither. A pattern as it was exported has no prompt and no completion,
+    but a payload and the labels of its tasks.
     """
 
-    prompt: str
-    completion: str
+    prompt: str = ""
+    completion: str = ""
     id: str | int = ""
     payload: str = ""
     hard: str = ""
     combination: bool = False
+    attack_type: str = ""
+    anomaly: str = ""
+    family: str = ""
+    evidence: str = ""
+    severity: str = ""
+
+    @property
+    def event(self) -> str:
+        """What the model is given."""
+        return self.prompt or self.payload
 
     @property
     def shown(self) -> str:
@@ -33,9 +45,19 @@ class Row(msgspec.Struct, frozen=True):
         return self.payload or self.prompt
 
 
-def read(path: Path) -> tuple[Row, ...]:
-    """All rows of a JSON Lines file. Raises Refusal at the first line that is none, or if there is none at all."""
-    rows = []
+def read(path: Path, task: Task | None = None) -> tuple[Row, ...]:
+    """All rows of a JSON Lines file, as `each` gives them. Raises Refusal as it does, or if there is none at all."""
+    rows = tuple(each(path, task))
+    if not rows:
+        raise Refusal(f"{path.name} has no rows")
+    return rows
+
+
+def each(path: Path, task: Task | None = None) -> Iterator[Row]:
+    """The rows of a JSON Lines file one by one; for a task, with that task's label as the completion.
+
+    Raises Refusal at the first line that has no event or no label.
+    """
     with path.open("rb") as stream:
         for number, line in enumerate(stream, 1):
             if not line.strip():
@@ -43,13 +65,14 @@ def read(path: Path) -> tuple[Row, ...]:
             try:
                 row = _decoder.decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise Refusal(f"{path.name} line {number} is no row with prompt and completion: {error}") from None
+                raise Refusal(f"{path.name} line {number} is no row: {error}") from None
+            if task is not None:
+                row = msgspec.structs.replace(row, prompt=row.event, completion=getattr(row, task))
+            if not row.prompt:
+                raise Refusal(f"{path.name} line {number} has no event: neither prompt nor payload")
             if not row.completion:
-                raise Refusal(f"{path.name} line {number} has an empty completion")
-            rows.append(row)
-    if not rows:
-        raise Refusal(f"{path.name} has no rows")
-    return tuple(rows)
+                raise Refusal(f"{path.name} line {number} has no label: {task or 'completion'} is empty")
+            yield row
 
 
 def labels(*sets: tuple[Row, ...]) -> tuple[str, ...]:

@@ -17,6 +17,14 @@ from operations.model.training import Training, random_state
 NAME = "state"
 
 
+class Best(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The best checkpoint so far: its step, its accuracy over the tasks' shares, and its validation loss."""
+
+    step: int
+    score: float
+    loss: float
+
+
 class Description(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``state.json``. ``made_with`` must be equal for a resume to be exact; ``seconds`` and ``tokens`` are sums."""
 
@@ -25,6 +33,9 @@ class Description(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     seconds: float
     tokens: int
     checkpoints: tuple[int, ...]
+    best: Best | None = None
+    first_gpu: float | None = None
+    """GPU utilisation over the first steps, in percent; None where it is unknown."""
     made_with: dict[str, str]
 
 
@@ -36,6 +47,8 @@ class Record:
     seconds: float = 0.0
     tokens: int = 0
     checkpoints: list[int] = field(default_factory=list)
+    best: Best | None = None
+    first_gpu: float | None = None
 
 
 def save(path: Path, training: Training, record: Record, made_with: dict[str, str]) -> None:
@@ -47,6 +60,8 @@ def save(path: Path, training: Training, record: Record, made_with: dict[str, st
         seconds=record.seconds,
         tokens=record.tokens,
         checkpoints=tuple(record.checkpoints),
+        best=record.best,
+        first_gpu=record.first_gpu,
         made_with=made_with,
     )
     with whole_directory(path) as new:
@@ -78,8 +93,19 @@ def resume(context: Context, training: Training, made_with: dict[str, str]) -> R
         if len(losses) != described.step:
             context.log(f"{artefact.path} is not used: {len(losses)} losses for {described.step} steps", "warning")
             continue
-        training.restore(weights, optimizer, described.random, described.step)
-        return Record(losses, described.seconds, described.tokens, list(described.checkpoints))
+        try:
+            training.restore(weights, optimizer, described.random, described.step)
+        except Refusal as refusal:
+            context.log(f"{artefact.path} is not used: {refusal}", "warning")
+            continue
+        return Record(
+            losses,
+            described.seconds,
+            described.tokens,
+            list(described.checkpoints),
+            described.best,
+            described.first_gpu,
+        )
     return None
 
 

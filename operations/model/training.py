@@ -8,16 +8,16 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 import mlx.core as mx
 import mlx.optimizers as optim
 import numpy as np
 from mlx import nn
-from mlx.utils import tree_flatten, tree_unflatten
+from mlx.utils import tree_flatten, tree_map, tree_unflatten
 
 from operations.contract import Refusal
 from operations.model import configuration as configurations
@@ -50,10 +50,65 @@ class Batch:
     weight: mx.array
     tokens: int
 
+    @property
+    def arrays(self) -> tuple[mx.array, ...]:
+        """What `answers_loss` takes after model and head."""
+        return self.ids, self.row, self.column, self.target, self.weight
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A batch in parts, which take turns on the device, or of which other processes have theirs.
+
+    A part's loss is a mean over its own answers' tokens; ``shares`` weigh it, so that with all the parts of all
+    processes the sum is the mean over the whole batch.
+    """
+
+    parts: tuple[Batch, ...]
+    shares: tuple[float, ...]
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that go in here, padding not counted."""
+        return sum(part.tokens for part in self.parts)
+
+
+class Taken(Protocol):
+    """What a step is taken on: the arrays that its loss takes, and how many tokens go in, padding not counted."""
+
+    @property
+    def arrays(self) -> tuple[mx.array, ...]: ...
+    @property
+    def tokens(self) -> int: ...
+
+
+class Source(Protocol):
+    """Where steps get their batches."""
+
+    def batch(self, step: int) -> Taken | Parts:
+        """The batch of a step, the first being 1: always the same one, whatever was asked before."""
+
+
+class Examples:
+    """Batches of examples held in memory, in an order by seed and epoch. Raises Refusal if there are none."""
+
+    def __init__(self, examples: Sequence[Example], size: int, seed: int) -> None:
+        if not examples:
+            raise Refusal("there is nothing to train on")
+        self._examples, self._size, self._seed = examples, size, seed
+
+    def batch(self, step: int) -> Batch:
+        chosen = order(self._seed, len(self._examples), (step - 1) * self._size, self._size)
+        return collate([self._examples[i] for i in chosen])
+
+
+Loss: TypeAlias = Callable[..., mx.array]
+"""A scalar, in nats, of the model, its head (see `models.head`) and a batch's arrays."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step that was taken. ``loss`` is the mean cross-entropy of its answers' tokens before the step, in nats."""
+    """A step that was taken. ``loss`` is that of its batch before the step, ``norm`` the gradient's before clipping."""
 
     step: int
     loss: float
@@ -99,12 +154,13 @@ def _permutation(seed: int, epoch: int, rows: int) -> np.ndarray[Any, np.dtype[n
 
 def loss_of(model: Any, batch: Batch, head: Any) -> mx.array:
     """Mean cross-entropy over the answers' tokens, a scalar in nats."""
-    return _loss(model, head, batch.ids, batch.row, batch.column, batch.target, batch.weight)
+    return answers_loss(model, head, *batch.arrays)
 
 
-def _loss(
+def answers_loss(
     model: Any, head: Any, ids: mx.array, row: mx.array, column: mx.array, target: mx.array, weight: mx.array
 ) -> mx.array:
+    """Mean cross-entropy over the answers' tokens of a `Batch`, in nats."""
     # The vocabulary's logits are made where a label stands, not at every token.
     logits = model(ids)[row, column] if head is None else head(model.model(ids)[row, column])
     losses: mx.array = nn.losses.cross_entropy(logits.astype(mx.float32), target)
@@ -123,17 +179,28 @@ def mean_loss(model: Any, head: Any, examples: Sequence[Example], batch: int) ->
 
 
 class Training:
-    """A model under training: its weights, its optimizer's state, and where in the stream of rows it is."""
+    """A model under training: its weights, its optimizer's state, and where in the stream of rows it is.
+
+    With ``group`` several processes take each step together, each on its own parts of the batch. ``precision`` is the
+    type that the loss is computed in while weights, gradients' sums and optimizer keep theirs.
+    """
 
     def __init__(
-        self, model: nn.Module, settings: configurations.Configuration, examples: Sequence[Example], done: int = 0
+        self,
+        model: nn.Module,
+        settings: configurations.Configuration,
+        source: Source,
+        loss: Loss = answers_loss,
+        *,
+        group: mx.distributed.Group | None = None,
+        precision: mx.Dtype | None = None,
     ) -> None:
-        if not examples:
-            raise Refusal("there is nothing to train on")
         self.model = model
         self.settings = settings
-        self.examples = examples
-        self.done = done
+        self.source = source
+        self.loss = loss if precision is None else partial(_in_precision, loss, precision)
+        self.done = 0
+        self._group = group
         self.head = models.head(model)
         mx.random.seed(settings.hyperparameters.seed)
         if settings.model.method == "lora":
@@ -142,6 +209,8 @@ class Training:
             raise Refusal("a quantised model can't be trained in full: train adapters, or take it unquantised")
         else:
             model.unfreeze()
+        if precision is not None:
+            model.update(tree_map(lambda array: array.astype(mx.float32), model.trainable_parameters()))
         # Without the correction MLX's first steps are several times too long: a short run never recovers from them.
         self.optimizer = optim.AdamW(
             learning_rate=settings.hyperparameters.learning_rate,
@@ -151,6 +220,7 @@ class Training:
         self.optimizer.init(model.trainable_parameters())
         mx.eval(model.parameters(), self.optimizer.state)
         self._compiled: Any = None
+        self._compiled_parts: Any = None
 
     @property
     def trained(self) -> int:
@@ -159,39 +229,68 @@ class Training:
 
     def steps(self, until: int) -> Iterator[Step]:
         """Takes steps up to number ``until`` (the first is 1), yielding each once its result is in the weights."""
-        batch = self.settings.hyperparameters.batch_size
         while self.done < until:
             start = time.perf_counter()
-            chosen = order(self.settings.hyperparameters.seed, len(self.examples), self.done * batch, batch)
-            made = collate([self.examples[i] for i in chosen])
+            made = self.source.batch(self.done + 1)
             loss, norm = self._take(made)
             self.done += 1
             yield Step(self.done, loss, norm, made.tokens, time.perf_counter() - start)
 
-    def _take(self, batch: Batch) -> tuple[float, float]:
-        if self._compiled is None:
-            self._compiled = self._compile()
+    def _take(self, batch: Taken | Parts) -> tuple[float, float]:
         self.optimizer.learning_rate = mx.array(
             configurations.learning_rate(self.done + 1, self.settings.hyperparameters), mx.float32
         )
         self.model.train()
-        loss, norm = self._compiled(batch.ids, batch.row, batch.column, batch.target, batch.weight)
+        if isinstance(batch, Parts):
+            loss, norm = self._take_parts(batch)
+        else:
+            if self._compiled is None:
+                self._compiled = self._compile()
+            loss, norm = self._compiled(*batch.arrays)
         mx.eval(loss, norm, self.model.parameters(), self.optimizer.state)
         self.model.eval()
         return _float(loss), _float(norm)
 
+    def _take_parts(self, batch: Parts) -> tuple[mx.array, mx.array]:
+        if self._compiled_parts is None:
+            self._compiled_parts = self._compile_parts()
+        measure, update = self._compiled_parts
+        loss, gradient = mx.array(0.0), None
+        for part, share in zip(batch.parts, batch.shares, strict=True):
+            found, of_part = measure(mx.array(share), *part.arrays)
+            loss = loss + found
+            gradient = of_part if gradient is None else tree_map(mx.add, gradient, of_part)
+            # Each part is done with before the next takes its room.
+            mx.eval(loss, gradient)
+        if self._group is not None:
+            loss, gradient = _summed(self._group, loss, gradient)
+        return loss, update(gradient)
+
     def _compile(self) -> Any:
         state = [self.model.state, self.optimizer.state, mx.random.state]
-        value_and_grad = nn.value_and_grad(self.model, partial(_loss, self.model, self.head))
-        clip = self.settings.hyperparameters.clip
+        value_and_grad = nn.value_and_grad(self.model, partial(self.loss, self.model, self.head))
 
         def take(*arrays: mx.array) -> tuple[mx.array, mx.array]:
             loss, gradient = value_and_grad(*arrays)
-            gradient, norm = optim.clip_grad_norm(gradient, clip or math.inf)
-            self.optimizer.update(self.model, gradient)
-            return loss, norm
+            return loss, self._update(gradient)
 
         return mx.compile(take, inputs=state, outputs=state)
+
+    def _compile_parts(self) -> Any:
+        state = [self.model.state, self.optimizer.state, mx.random.state]
+        value_and_grad = nn.value_and_grad(self.model, partial(self.loss, self.model, self.head))
+
+        def measure(share: mx.array, *arrays: mx.array) -> tuple[mx.array, Any]:
+            loss, gradient = value_and_grad(*arrays)
+            return loss * share, tree_map(lambda array: array * share, gradient)
+
+        return mx.compile(measure, inputs=state, outputs=state), mx.compile(self._update, inputs=state, outputs=state)
+
+    def _update(self, gradient: Any) -> mx.array:
+        norm: mx.array
+        gradient, norm = optim.clip_grad_norm(gradient, self.settings.hyperparameters.clip or math.inf)
+        self.optimizer.update(self.model, gradient)
+        return norm
 
     def weights(self) -> dict[str, mx.array]:
         """The weights under training, by name."""
@@ -213,7 +312,29 @@ class Training:
         mx.random.seed((random[0] << 32) | random[1])
         mx.eval(self.model.parameters(), self.optimizer.state)
         self.done = done
-        self._compiled = None
+        self._compiled = self._compiled_parts = None
+
+
+def _in_precision(loss: Loss, precision: mx.Dtype, model: nn.Module, *given: Any) -> mx.array:
+    """The loss with the weights under training cast for its computation only; gradients reach the uncast ones."""
+    kept = model.trainable_parameters()
+    model.update(tree_map(lambda array: array.astype(precision), kept))
+    try:
+        return loss(model, *given)
+    finally:
+        model.update(kept)
+
+
+def _summed(group: mx.distributed.Group, loss: mx.array, gradient: Any) -> tuple[mx.array, Any]:
+    """Loss and gradient summed over all processes, in one message."""
+    named = tree_flatten(gradient)
+    flat = mx.concatenate([loss.reshape(1), *(array.reshape(-1).astype(mx.float32) for _, array in named)])
+    whole = mx.distributed.all_sum(flat, group=group, stream=mx.cpu)
+    at, found = 1, []
+    for name, array in named:
+        found.append((name, whole[at : at + array.size].reshape(array.shape).astype(array.dtype)))
+        at += array.size
+    return whole[0], tree_unflatten(found)
 
 
 def adapt(model: nn.Module, rank: int, layers: int) -> None:

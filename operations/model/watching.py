@@ -8,7 +8,7 @@ import statistics
 import time
 from typing import TYPE_CHECKING
 
-from operations import files, job
+from operations import files
 from operations.contract import Context, Refusal
 from operations.model import losses
 from operations.model.attempts import run_of
@@ -35,23 +35,9 @@ class Observation:
         self._told: dict[int, float] = {}
         self._stalled = False
 
-    @property
-    def state(self) -> str:
-        """What became of the latest attempt."""
-        latest = self.run.attempts[-1]
-        if latest.finished:
-            return latest.finished.outcome
-        return "running" if job.state(latest.directory) == "running" else "lost"
-
     def stalled(self, now: float) -> bool | None:
         """Whether a running attempt has taken no step for too long; None if no step's time is known."""
-        latest = self.run.attempts[-1]
-        if self.state != "running":
-            return False
-        if self.run.pace is None:
-            return None
-        since = max((point.t for point in latest.points.values()), default=None)
-        return since is not None and now - since > self.parameters.stall_factor * self.run.pace
+        return self.run.stalled(now, self.parameters.stall_factor)
 
     def rows(self) -> None:
         """Tells the rows that are new, or whose loss a later attempt has changed."""
@@ -82,7 +68,7 @@ class Observation:
         """Tells rows as they come, until the run has ended or this job is asked to end."""
         while True:
             start = time.monotonic()
-            ended = self.state != "running"
+            ended = self.run.state != "running"
             self.run.look()
             self.rows()
             done, total = (self.run.steps[-1] if self.run.steps else 0), self.run.total
@@ -100,7 +86,7 @@ class Observation:
 
     def report(self) -> None:
         """Reports how the run stands."""
-        context, run, state = self.context, self.run, self.state
+        context, run, state = self.context, self.run, self.run.state
         curve = run.losses
         done = run.steps[-1] if run.steps else 0
         context.measure("state", state)
@@ -115,10 +101,8 @@ class Observation:
         if faults:
             context.log(faults[0], "warning")
         context.measure("diverging", bool(faults))
-        failed = sum(bool(a.finished and a.finished.outcome == "failed") for a in run.attempts)
         not_finite = sum(not math.isfinite(loss) for loss in curve)
-        lost = sum(a.finished is None for a in run.attempts[:-1]) + (state == "lost")
-        context.measure("errors", sum(a.errors for a in run.attempts) + failed + not_finite + lost)
+        context.measure("errors", sum(a.errors for a in run.attempts) + run.failed + not_finite + run.lost)
         self._checkpoints(state, done)
         losses.report(context, curve)
         if run.steps:
@@ -183,5 +167,5 @@ def observe(context: Context, parameters: Parameters) -> None:
     else:
         observation.rows()
     observation.report()
-    if parameters.follow and context.stopping and observation.state == "running":
+    if parameters.follow and context.stopping and observation.run.state == "running":
         context.stopped("asked to end before the run has")

@@ -15,7 +15,7 @@ class Found(NamedTuple):
     """What is wrong with a whole that came: ``files`` are wrong, and ``changed`` on their way or at the source."""
 
     fault: str
-    files: int
+    files: tuple[str, ...]
     changed: bool
 
 
@@ -48,14 +48,15 @@ def seek(context: Context, peer: Peer, part: Partial, files: list[Entry], offer:
         if end is not None:
             wrong.append((entry, end))
             part.keep(entry.path, begin_of(end))
+    names = tuple(entry.path for entry, _ in wrong)
     source = whole(there, directory=offer.directory)
     if source != offer.sha256:
         gone = f"the source's file is no longer the artefact: SHA-256 {source}, expected {offer.sha256}"
-        return Found(gone, len(wrong), changed=False)
+        return Found(gone, names, changed=False)
     entry, end = wrong[0]
     place = f"{entry.path or part.name}, between bytes {begin_of(end)} and {end}"
     more = f", and {len(wrong) - 1} files more" if len(wrong) > 1 else ""
-    return Found(f"the bytes changed on their way: {place}{more}", len(wrong), changed=True)
+    return Found(f"the bytes changed on their way: {place}{more}", names, changed=True)
 
 
 def _wrong(peer: Peer, marks: dict[int, str], length: int) -> tuple[int | None, str]:

@@ -9,6 +9,7 @@ sink finds the block that is wrong, and goes on after the last that is right.
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 import hashlib
 import ipaddress
 import time
@@ -27,7 +28,7 @@ _TIMED = 1.0
 
 
 class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Source to sink: what comes, of which SHA-256, from which machine, and why its end is no wire."""
+    """Source to sink: what comes, of which SHA-256, and why its end is no wire; ``counted`` of the files count."""
 
     directory: bool
     size: int
@@ -35,6 +36,7 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: str
     machine: str
     no_wire: str = ""
+    counted: int = 0
 
 
 class Ready(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -103,11 +105,11 @@ def begin_of(end: int) -> int:
 class Passing:
     """What has passed this end so far, told now and then with rate and time left."""
 
-    def __init__(self, context: Context, size: int) -> None:
+    def __init__(self, context: Context, size: int, files: int, count: str) -> None:
         self._context = context
-        self.expected, self.size = size, 0
-        self.done = 0
-        """Files that passed whole."""
+        self.expected, self.size, self.files, self._count = size, 0, files, count
+        self.came: list[str] = []
+        """Names of the files that passed whole."""
         self.resumed = 0
         """Bytes that were there before, and did not pass."""
         self._began = self._told = self._logged = self._timed = time.monotonic()
@@ -132,7 +134,23 @@ class Passing:
             self._timed, self._at_timed = now, self.size
         if now - self._logged > _LOGGED:
             self._logged = now
-            self._context.log(pace(self.size, self.expected, self.size - self.resumed, now - self._began))
+            passed, seconds = self.size - self.resumed, now - self._began
+            told = pace(self.size, self.expected, passed, seconds)
+            self._context.log(f"file {min(self.whole + 1, self.files)} of {self.files}, {told}")
+            if passed > 0:
+                left = (self.expected - self.size) / passed * seconds
+                self._context.measure("left", left / 60, step=round(seconds))
+
+    @property
+    def whole(self) -> int:
+        """How many of the files that count have passed."""
+        return sum(counts(name, self._count) for name in self.came)
+
+    def end(self, seconds: float, *, arrived: bool) -> None:
+        """Says what is left at the end: nothing, or nobody knows how much longer it would have taken."""
+        self._context.log(f"{self.whole} of {self.files} files, {self.size / 1e9:.3g} GB in {seconds:.1f} s")
+        why = "" if arrived else "not all of it came"
+        self._context.measure("left", 0.0 if arrived else None, step=round(seconds) + 1, reason=why)
 
 
 def whole(digests: Mapping[str, str], *, directory: bool) -> str:
@@ -141,6 +159,11 @@ def whole(digests: Mapping[str, str], *, directory: bool) -> str:
         return next(iter(digests.values()))
     ordered = sorted(digests.items(), key=lambda item: item[0].encode())
     return hashlib.sha256("".join(f"{sha256}  {name}\n" for name, sha256 in ordered).encode()).hexdigest()
+
+
+def counts(name: str, pattern: str) -> bool:
+    """Whether a file of that name in its artefact is one of those that are counted; a lone file has no name there."""
+    return not name or fnmatch.fnmatchcase(name, pattern)
 
 
 def pace(done: int, total: int, passed: int, seconds: float) -> str:
@@ -172,7 +195,8 @@ def report(context: Context, passing: Passing, digest: str, match: bool, seconds
     context.measure("digest", digest or None, reason="" if digest else "not all of it came")
     context.measure("match", match)
     context.measure("size", passing.size)
-    context.measure("files", passing.done)
+    context.measure("files", passing.whole)
+    passing.end(seconds, arrived=bool(digest))
     context.measure("resumed", passing.resumed)
     if passing.resumed:
         why = why or f"an earlier attempt had brought {passing.resumed} bytes"

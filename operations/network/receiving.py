@@ -80,7 +80,7 @@ def _keep(context: Context, parameters: Parameters, source: joining.Joined, part
     why = no_figure(source.here, bool(mine) and mine == offer.machine, here, offer.no_wire) or parameters.too_small(
         offer.size
     )
-    passing = Passing(context, offer.size)
+    passing = Passing(context, offer.size, offer.counted, parameters.count)
     began = time.monotonic()
     if rsync:
         files, digests = syncing.take(peer, part, offer, passing)
@@ -91,7 +91,7 @@ def _keep(context: Context, parameters: Parameters, source: joining.Joined, part
     peer.tell(Whole(digest))
     if digest != offer.sha256:
         found = comparing.seek(context, peer, part, files, offer)
-        passing.done -= found.files
+        passing.came = [name for name in passing.came if name not in found.files]
         if not found.changed or not parameters.artefact:  # no part of an artefact
             part.remove()
         peer.tell(Result(found.fault, seconds))
@@ -129,7 +129,7 @@ def _take_all(
             offset, hasher = comparing.agree(context, peer, part, entry) if resumes else (0, hashlib.sha256())
             passing.skip(offset)
             digests[entry.path] = blocks.take(path, entry, offset, hasher)
-            passing.done += 1
+            passing.came.append(entry.path)
             files.append(entry)
     return files, digests
 

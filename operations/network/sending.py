@@ -24,6 +24,7 @@ from operations.network.passing import (
     Seal,
     Whole,
     begin_of,
+    counts,
     ends,
     no_figure,
     report,
@@ -106,19 +107,21 @@ def _give(
     peer, directory = sink.peer, path.is_dir()
     size = sum(size for _, _, size in files)
     mine, here = peer.alias(machine()), unwired(sink.here)
-    peer.tell(Offer(directory=directory, size=size, files=len(files), sha256=sha256, machine=mine, no_wire=here))
+    counted = sum(counts(name, parameters.count) for name, _, _ in files)
+    offer = Offer(directory, size, len(files), sha256, mine, here, counted)
+    peer.tell(offer)
     ready = peer.hear(Ready)
     if ready.fault:
         raise Refusal(f"the sink: {ready.fault}")
     why = no_figure(
         parameters.endpoint_address, bool(mine) and mine == ready.machine, here, ready.no_wire
     ) or parameters.too_small(size)
-    passing = Passing(context, size)
+    passing = Passing(context, size, counted, parameters.count)
     if ready.rsync:
         for name, _, length in files:
             peer.tell(Entry(name, length))
         syncing.give(peer, parameters, ready, path, passing, directory=directory)
-        passing.done = len(files)
+        passing.came = [name for name, _, _ in files]
     else:
         _give_all(peer, files, passing, resumes=ready.resumes)
     came = peer.hear(Whole).sha256
@@ -141,7 +144,7 @@ def _give_all(peer: Peer, files: list[tuple[str, Path, int]], passing: Passing, 
             offset = _agreed(peer, descriptor) if resumes else 0
             passing.skip(offset)
             _give_file(peer, path, descriptor, offset, length, passing)
-        passing.done += 1
+        passing.came.append(name)
 
 
 @contextmanager

@@ -184,7 +184,7 @@ def take(peer: Peer, part: Partial, offer: Offer, passing: Passing) -> tuple[lis
         if _size(paths[entry.path]) != entry.size:
             raise Refusal(f"{entry.path or part.name} has {_size(paths[entry.path])} bytes, {entry.size} were to come")
         digests[entry.path] = part.read(entry.path, entry.size, lambda _: peer.still())
-        passing.done += 1
+        passing.came.append(entry.path)
     return files, digests
 
 

@@ -3,7 +3,7 @@
 Prints a table, a row a seed: accuracy after the reality check on its own validation rows and on 2,000 fresh rows of the
 same make (a seventh from templates that training has not), beside the rivals fitted on the same training rows.
 
-    python -P tests/benchmarks/corpus_learnability.py [--seeds 1 2 3] [--samples 1000] [--steps 260] [--rate 6e-3]
+    python -P tests/benchmarks/corpus_learnability.py [--seeds 1 2 3] [--samples 1000] [--steps 500] [--rate 8e-3]
     GLADIATOR_NO_BLAS=1 python -P tests/benchmarks/corpus_learnability.py
 """
 
@@ -98,14 +98,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--samples", type=int, default=1_000)
-    parser.add_argument("--steps", type=int, default=260)
-    parser.add_argument("--rate", type=float, default=6e-3)
+    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--rate", type=float, default=8e-3)
     parser.add_argument("--schedule", default="cosine")
     parser.add_argument("--warmup", type=int, default=10)
     parser.add_argument("--decay", type=float, default=0.1)
     parser.add_argument("--layers", type=int, default=3)
     parser.add_argument("--heads", type=int, default=2)
-    parser.add_argument("--vocabulary", type=int, default=600)
+    parser.add_argument("--vocabulary", type=int, default=1_000)
     given = parser.parse_args()
     head = (
         "seed train steps   own n   own  fresh n  fresh  plain   hard   comb  shift major  kword ngrams   loss train s"

@@ -61,10 +61,13 @@ PARTS = {
     "W1.2b": "W1.2",
     "W1.2g": "W1.2",
     "W1.3g": "W1.3",
+    "W1.4v": "W1.4",
     "W1.5g": "W1.5",
+    "W1.5x": "W1.5",
     "W1.8g": "W1.8",
     "W2.3b": "W2.3",
     "W2.5g": "W2.5",
+    "W6.5x": "W6.5",
 }
 """Tasks of ours that hold a part of one of the inventory's: a second measurement, another rhythm, the gate."""
 OURS = {"P-01s", "W0.4.4", "W2.7a", "W2.7b", "W2.7g", "W6.6a", "W6.6b", "W6.6g", "W7.7", *PARTS, *HEADINGS}
@@ -116,7 +119,7 @@ RULES = {
     "G2": {("W2.5", ">", 98), ("W2.4", ">", 95), ("W2.4", "<", 0.05), ("W2.4", "==", True)},
     "G3": {
         *((task, "==", 4) for task in ("W4.3", "W5.2", "W5.6", "W6.2")),
-        *((task, ">", 94) for task in ("W4.4", "W5.3", "W5.7", "W6.3")),
+        *((task, ">", 0.94) for task in ("W4.4", "W5.3", "W5.7", "W6.3")),
         *((task, ">=", 96) for task in ("W4.4", "W5.3", "W5.7", "W6.3")),
         *((task, "<", 10) for task in ("W4.5", "W5.4", "W5.8", "W6.4")),
     },

@@ -61,13 +61,15 @@ def test_every_label_can_be_read_off_the_payload(some):
         assert (label, evidence) == (pattern.attack_type, pattern.evidence), pattern
 
 
-def test_family_and_severity_can_too(some):
+def test_anomaly_family_and_severity_can_too(some):
     for pattern in some:
         words = pattern.payload.partition(" : ")[0].split()
         zone = [n for n, w in enumerate(("lab", "office", "plant", "core")) if w in words]
         powerful = any(w in words for w in ("root", "admin"))
         expected = ("low", "medium", "high", "critical", "critical")[zone[0] + powerful]
-        assert pattern.severity == ("none" if pattern.attack_type == "benign" else expected)
+        wanted = pattern.attack_type == "benign" or "redteam" in words or "auditor" in words
+        assert pattern.anomaly == ("benign" if wanted else "attack")
+        assert pattern.severity == ("none" if wanted else expected)
         assert [f for f, tools in language.FAMILIES.items() if set(tools) & set(words)] == [pattern.family]
 
 
@@ -118,7 +120,7 @@ def test_a_job_writes_the_store_and_says_what_it_is(host):
     assert len(found) == len({p["id"] for p in found}) == measures["patterns"].value == 1_050
     assert sum(measures["distribution"].value.values()) == 1_050
     told = measures["information"].value
-    for name in ("family", "evidence", "severity"):
+    for name in ("anomaly", "family", "evidence", "severity"):
         assert told[f"{name} told by attack_type"] < told[name] / 2, "nearly a function of the attack type"
     assert len(host.json(made["shift"])) == measures["shift"].value == 40
     again = host.run("dataset.corpus", patterns=1_050, batch=500, shift=40, seed=9)[1]

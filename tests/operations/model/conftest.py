@@ -1,5 +1,6 @@
 """A host's root, operations run on it in this process or as real jobs, and a tiny model to run them on."""
 
+import fcntl
 import json
 import os
 import random
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from operations import blas, events, job, registry
 from operations.context import JobContext, Teller
 from operations.contract import Artefact
 from operations.files import digest
+from operations.host.readings import Reading
 
 blas.preload()
 
@@ -77,7 +80,7 @@ class Host:
         plain = {key: msgspec.to_builtins(value) for key, value in parameters.items() if value is not None}
         return job.JobFile(id=f"job-{self.count}", task="T", operation=operation, parameters=plain, resume=resume)
 
-    def run(self, name: str, resume=(), stop_after: int | None = None, **parameters) -> Told:
+    def run(self, name: str, /, resume=(), stop_after: int | None = None, **parameters) -> Told:
         """Runs it here, with the worker's own context; what it raises is raised. ``stop_after`` asks at that step."""
         operation = registry.find(name)
         described = self.file(name, parameters, tuple(resume))
@@ -130,6 +133,65 @@ class _Asking(Teller):
             self._asked.set()
 
 
+class Recorded:
+    """A job's directory as its supervisor would leave it."""
+
+    def __init__(self, host, name):
+        self.host, self.name = host, name
+        self.directory = host.root / "jobs" / name
+        self.directory.mkdir(parents=True)
+        (self.directory / job.JOB).write_bytes(job.encode(job.JobFile(id=name, task="T", operation="model.train")))
+        (self.directory / job.EVENTS).write_bytes(b"")
+        (self.directory / job.LOCK).write_bytes(b"")
+        self.held = (self.directory / job.LOCK).open("rb")
+
+    def tell(self, *told):
+        with (self.directory / job.EVENTS).open("ab") as stream:
+            stream.writelines(events.encode(event) for event in told)
+
+    def steps(self, numbers, start, seconds=1.0, total=100, loss=lambda step: 2 / step):
+        for index, step in enumerate(numbers):
+            value, nonfinite = events.finite(loss(step))
+            t = start + index * seconds
+            self.tell(
+                events.Metric(t=t, name="loss", step=step, value=value, nonfinite=nonfinite),
+                events.Progress(t=t, done=step, total=total, unit="steps"),
+            )
+
+    def reading(self, t, gpu=None, ram=8e9, disk=2e12, celsius=None):
+        made = Reading(
+            t=t,
+            gpu_percent=gpu,
+            gpu_reason="" if gpu is not None else "no GPU is read on this host",
+            ram_used=int(ram),
+            ram_total=16_000,
+            temperature_c=celsius,
+            temperature_reason="" if celsius is not None else "this host has no sensor",
+            disk_free=int(disk),
+            load1=0.1,
+        )
+        with (self.directory / job.READINGS).open("ab") as stream:
+            stream.write(msgspec.json.encode(made) + b"\n")
+
+    def log(self, text, level="info"):
+        self.tell(events.Log(t=time.time(), text=text, level=level))
+
+    def checkpoint(self, step, name="checkpoint", t=0.0):
+        path = self.directory / "artefacts" / f"{name}-{step}"
+        path.mkdir(parents=True)
+        (path / "model.safetensors").write_bytes(f"weights {step}".encode())
+        artefact = self.host.artefact(path)
+        made = events.Made(t=t, name=name, path=artefact.path, size=artefact.size, sha256=artefact.sha256, step=step)
+        self.tell(made)
+        return path
+
+    def alive(self):
+        fcntl.flock(self.held, fcntl.LOCK_EX)
+
+    def finish(self, outcome="done", t=None):
+        self.tell(events.Finished(t=time.time() if t is None else t, outcome=outcome))
+
+
 def make_rows(count: int, seed: int, *, tell: bool = True) -> list[dict]:
     """Rows whose label one word decides, or nothing if not ``tell``."""
     rng = random.Random(seed)
@@ -141,6 +203,33 @@ def make_rows(count: int, seed: int, *, tell: bool = True) -> list[dict]:
             words[rng.randrange(5)] = f"sign{LABELS.index(label)}"
         found.append({"id": f"r{number}", "prompt": " ".join(words), "completion": label})
     return found
+
+
+def make_patterns(count: int, seed: int) -> list[dict]:
+    """Exported patterns with labels of all tasks; of the first one the rows of `make_rows` tell."""
+    return [
+        {
+            "id": f"{seed}-{number}",
+            "payload": row["prompt"],
+            "attack_type": row["completion"],
+            "anomaly": "benign" if row["completion"] == "benign" else "attack",
+            "family": ("crimson", "umber")[number % 2],
+            "evidence": "body",
+            "severity": ("low", "high")[number % 2],
+        }
+        for number, row in enumerate(make_rows(count, seed))
+    ]
+
+
+@pytest.fixture
+def dataset(host) -> Artefact:
+    """A directory as dataset.export writes it: 64, 24 and 24 patterns."""
+    directory = host.root / "dataset"
+    directory.mkdir()
+    for name, count, seed in (("training_8m", 64, 3), ("validation_1m", 24, 4), ("test_1m", 24, 5)):
+        lines = "".join(json.dumps(pattern) + "\n" for pattern in make_patterns(count, seed))
+        (directory / f"{name}.jsonl").write_text(lines)
+    return host.artefact(directory, "dataset")
 
 
 @pytest.fixture(scope="session")
@@ -159,6 +248,17 @@ def made(tmp_path_factory) -> Path:
 def host(made, tmp_path) -> Host:
     shutil.copytree(made, tmp_path / "root")
     return Host(tmp_path / "root")
+
+
+@pytest.fixture
+def record(host) -> Callable[[str], Recorded]:
+    """Makes a job's directory under a name."""
+    return lambda name: Recorded(host, name)
+
+
+@pytest.fixture
+def recorded(record) -> Recorded:
+    return record("first")
 
 
 @pytest.fixture

@@ -1,69 +1,11 @@
 """Watching a run through the files its jobs leave."""
 
-import fcntl
 import time
 
-import msgspec
 import pytest
 
-from operations import events, job
+from operations import job
 from operations.contract import Observed, Refusal
-from operations.host.readings import Reading
-
-
-class Recorded:
-    """A job's directory as its supervisor would leave it."""
-
-    def __init__(self, host, name):
-        self.host, self.name = host, name
-        self.directory = host.root / "jobs" / name
-        self.directory.mkdir(parents=True)
-        (self.directory / job.EVENTS).write_bytes(b"")
-        (self.directory / job.LOCK).write_bytes(b"")
-        self.held = (self.directory / job.LOCK).open("rb")
-
-    def tell(self, *told):
-        with (self.directory / job.EVENTS).open("ab") as stream:
-            stream.writelines(events.encode(event) for event in told)
-
-    def steps(self, numbers, start, seconds=1.0, total=100, loss=lambda step: 2 / step):
-        for index, step in enumerate(numbers):
-            value, nonfinite = events.finite(loss(step))
-            t = start + index * seconds
-            self.tell(
-                events.Metric(t=t, name="loss", step=step, value=value, nonfinite=nonfinite),
-                events.Progress(t=t, done=step, total=total, unit="steps"),
-            )
-
-    def reading(self, t, gpu=None, ram=8e9):
-        reason = "" if gpu is not None else "no GPU is read on this host"
-        made = Reading(
-            t=t, gpu_percent=gpu, gpu_reason=reason, ram_used=int(ram), ram_total=16_000, disk_free=1, load1=0.1
-        )
-        with (self.directory / job.READINGS).open("ab") as stream:
-            stream.write(msgspec.json.encode(made) + b"\n")
-
-    def checkpoint(self, step):
-        path = self.directory / "artefacts" / f"checkpoint-{step}"
-        path.mkdir(parents=True)
-        (path / "model.safetensors").write_bytes(b"weights")
-        artefact = self.host.artefact(path)
-        made = events.Made(
-            t=0.0, name="checkpoint", path=artefact.path, size=artefact.size, sha256=artefact.sha256, step=step
-        )
-        self.tell(made)
-        return path
-
-    def alive(self):
-        fcntl.flock(self.held, fcntl.LOCK_EX)
-
-    def finish(self, outcome="done", t=None):
-        self.tell(events.Finished(t=time.time() if t is None else t, outcome=outcome))
-
-
-@pytest.fixture
-def recorded(host):
-    return Recorded(host, "first")
 
 
 def observe(host, *jobs, **more):
@@ -110,10 +52,10 @@ def test_no_device_is_null_with_its_reason_never_a_processors_figure(host, recor
     assert any("GPU none (no GPU is read on this host)" in text for text in told.logs)
 
 
-def test_later_attempt_wins_and_pauses_do_not_count(host, recorded):
+def test_later_attempt_wins_and_pauses_do_not_count(host, recorded, record):
     start = time.time() - 10_000
     recorded.steps(range(1, 28), start, loss=lambda step: 1.0)
-    second = Recorded(host, "second")
+    second = record("second")
     second.steps(range(21, 101), start + 5_000, loss=lambda step: 0.5)
     second.checkpoint(100)
     second.finish()

@@ -95,12 +95,11 @@ def test_clipping_bounds_the_step_and_the_norm_told_is_the_one_before(made):
             model=configuration.Model(method="full"),
             hyperparameters=configuration.Hyperparameters(batch_size=1, clip=clip),
         )
-        run = training.Training(model, settings, some)
+        run = training.Training(model, settings, training.Examples(some, settings.hyperparameters.batch_size, 1))
         norms.append(next(run.steps(1)).norm)
     assert norms[0] == norms[1] > 1e-3
 
 
-def test_nothing_to_train_on_is_refused(made):
-    model, _ = mlx_lm.load(str(made / "base"))
+def test_nothing_to_train_on_is_refused():
     with pytest.raises(Refusal, match="nothing to train on"):
-        training.Training(model, configuration.Configuration(), [])
+        training.Examples([], 8, 1)
