@@ -10,7 +10,8 @@ import pytest
 
 from console.conductor.retest import affected
 from console.plan.loading import Faults, examine, load, load_plan, load_site, shipped
-from console.plan.types import ArtefactFrom, JobsOf, Plan, Site
+from console.plan.sites import Site
+from console.plan.types import ArtefactFrom, JobsOf, Plan
 from operations import registry
 
 PLANS = sorted(found.parent for found in shipped("gladiator").parent.glob("*/plan.toml"))
