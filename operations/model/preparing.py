@@ -39,6 +39,12 @@ def prepare(context: Context, parameters: Parameters) -> None:
 
     with models.whole_directory(path) as new:
         index = tokens.write(new, dataset, parameters.dataset.sha256, loaded.tokenizer, chosen.model.length, told)
+        said = "as recorded"
+        if parameters.shuffle_labels:
+            wrong = tokens.permute_labels(new, chosen.hyperparameters.seed)
+            said = f"NEGATIVE CONTROL: the labels of training are permuted, {wrong:,} attack types are wrong"
+            context.log(said, "warning")
+    context.measure("control", said)
     seconds = time.perf_counter() - started
     train, validation = index.sets["train"], index.sets["validation"]
     context.measure("train", train.rows)

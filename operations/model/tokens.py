@@ -210,6 +210,18 @@ def _renumber(path: Path, numbers: list[dict[str, int]]) -> None:
     mapped.flush()
 
 
+def permute_labels(path: Path, seed: int) -> int:
+    """Gives each training row of a tokens directory the labels of another one; how many of the first task changed."""
+    mapped = np.memmap(path / "train.labels", "<i2", "r+")
+    table = mapped.reshape(-1, len(tasks.TASKS))
+    moved = table[np.random.default_rng([seed, 3]).permutation(len(table))]
+    first = tasks.TASKS.index(tasks.FIRST)
+    changed = int((moved[:, first] != table[:, first]).sum())
+    table[:] = moved
+    mapped.flush()
+    return changed
+
+
 def _mapped(path: Path, kind: str, size: int) -> NDArray[Any]:
     wanted = np.dtype(kind).itemsize * size
     try:

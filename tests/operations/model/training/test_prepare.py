@@ -55,6 +55,18 @@ def _plain(patterns):
     return msgspec.to_builtins(patterns)
 
 
+def test_the_control_gives_training_rows_the_labels_of_others_and_says_so(data, dataset, tokens, host):
+    told = host.run("model.prepare", model=data.base, dataset=dataset, length=48, shuffle_labels=True)
+    assert told.value("control").startswith("NEGATIVE CONTROL")
+    mine, theirs = (stores.Store(host.path(a)) for a in (tokens, host.made(told, "tokens")[None]))
+    wrong = (mine.train.labels != theirs.train.labels).any(axis=1).sum()
+    assert wrong > 100
+    assert sorted(map(tuple, mine.train.labels)) == sorted(map(tuple, theirs.train.labels)), (
+        "rows keep their labels together"
+    )
+    assert (mine.validation.labels == theirs.validation.labels).all()
+
+
 def test_rows_with_the_first_task_alone(data, host, patterns):
     bare = [{"payload": p["payload"], "attack_type": p["attack_type"]} for p in patterns(80, 3)]
     tokens = data.tokens(data.dataset("bare", bare, bare[:20]))
