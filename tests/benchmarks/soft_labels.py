@@ -60,13 +60,15 @@ def main() -> int:
     ratios = [a / b for a, b in zip(found["soft labels"], found["one at a time"], strict=True)]
     load = os.getloadavg()[0]
     print(f"{platform.platform()}, {os.cpu_count()} cores, load {load:.1f}; {bench.device}, {bench.weights:,} weights")
-    print(f"{given.samples} samples, {len(TASKS)} tasks, {given.rounds} rounds; answers/s: median (lowest to highest)")
+    print(f"{given.samples} samples, {len(TASKS)} tasks, {given.rounds} rounds")
+    print("answers/s: median (lowest to highest)")
     for name, rates in found.items():
         print(f"  {name:16} {statistics.median(rates):9.1f}  ({min(rates):.1f} to {max(rates):.1f})")
     ratio = statistics.median(ratios)
     verdict = "met" if ratio >= ASKED else "NOT MET"
     print(
-        f"soft labels, times one at a time: {ratio:.1f} ({min(ratios):.1f} to {max(ratios):.1f}), asked {ASKED}: {verdict}"
+        f"soft labels, times one at a time: {ratio:.1f} ({min(ratios):.1f} to {max(ratios):.1f}), "
+        f"asked {ASKED}: {verdict}"
     )
     print(f"largest difference of a log probability: {bench.worst:.1e}")
     return 0 if ratio >= ASKED and bench.worst < 1e-2 else 1
