@@ -1,4 +1,4 @@
-"""The host's side: ``python -P -m operations list | describe NAME | check ROOT | run DIR | agent ROOT``."""
+"""A host's side: ``python -P -m operations list | describe NAME | check ROOT | verify DIR | run DIR | agent ROOT``."""
 
 from __future__ import annotations
 
@@ -26,6 +26,11 @@ def main(arguments: list[str] | None = None) -> int:
     work.add_argument("descriptors", type=int, nargs=3)
     agent = commands.add_parser("agent", help="serves a console over standard input and output")
     agent.add_argument("root", type=Path)
+    verify = commands.add_parser("verify", help="checks a signed package of models; exit 1 and its faults, as JSON")
+    verify.add_argument("directory", type=Path)
+    verify.add_argument("--key", type=Path)
+    verify.add_argument("--allowed-signers", type=Path)
+    verify.add_argument("--allow-rehearsal", action="store_true")
     given = parser.parse_args(arguments)
     match given.command:
         case "list":
@@ -37,6 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
 
             print(msgspec.json.encode(checking.look(given.root)).decode())
             return 0
+        case "verify":
+            return _verify(given)
         case "run":
             from operations import supervisor
 
@@ -57,6 +64,24 @@ def _list() -> int:
     for name in registry.names():
         print(name)
     return 0
+
+
+def _verify(given: argparse.Namespace) -> int:
+    from operations.contract import Refusal
+    from operations.package import verifying
+
+    try:
+        verdict = verifying.verify(
+            given.directory,
+            key=given.key,
+            signers=given.allowed_signers,
+            allow_rehearsal=given.allow_rehearsal,
+        )
+    except Refusal as refusal:
+        print(refusal, file=sys.stderr)
+        return 2
+    print(msgspec.json.encode(verdict).decode())
+    return 1 if verdict.faults else 0
 
 
 def _describe(name: str) -> int:

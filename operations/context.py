@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from operations import events
@@ -161,7 +162,9 @@ class JobContext:
             )
         )
 
-    def artefact(self, name: str, path: Path, *, step: int | None = None) -> Artefact:
+    def artefact(
+        self, name: str, path: Path, *, step: int | None = None, taken: Mapping[str, str] = MappingProxyType({})
+    ) -> Artefact:
         """Reports a finished file or directory as a declared output. Raises ValueError if it is none of the job's."""
         declared = self._operation.output(name)
         if declared is None:
@@ -171,7 +174,7 @@ class JobContext:
         resolved = path.resolve()
         if not resolved.is_relative_to(self.root) or resolved == self.root:
             raise ValueError(f"output {name}: {path} is not below the host's root")
-        sha256, size = digest(resolved)
+        sha256, size = digest(resolved, taken)
         relative = resolved.relative_to(self.root).as_posix()
         self._teller.tell(
             events.Made(
@@ -185,6 +188,10 @@ class JobContext:
             )
         )
         return Artefact(path=relative, sha256=sha256, size=size, job=self.job, name=name)
+
+    def relay(self, event: events.Event) -> None:
+        """Passes on what another process of this job told, whose context has checked it."""
+        self._teller.tell(event)
 
     def endpoint(self, address: str, port: int) -> None:
         """Tells the other role's job where to connect."""

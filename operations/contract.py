@@ -11,9 +11,13 @@ import enum
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import msgspec
+
+if TYPE_CHECKING:
+    from operations.events import Event
 
 Scalar: TypeAlias = bool | int | float | str
 Value: TypeAlias = Scalar | Mapping[str, int | float | None] | None
@@ -22,6 +26,7 @@ Value: TypeAlias = Scalar | Mapping[str, int | float | None] | None
 Level = Literal["info", "warning", "error"]
 Retention = Literal["keep", "rotates"]
 Uses = Literal["accelerator", "network"] | None
+Takes = Literal["artefact", "jobs", "standing", "value"]
 AMOUNT = {"amount": True}
 """``Meta(extra=AMOUNT)`` marks a parameter that a site may set for itself (an amount or a learning rate)."""
 OWN_ADDRESS = {"amount": True, "own_address": True}
@@ -50,6 +55,22 @@ class Observed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Jobs whose events an operation reads: the attempts of one run on this host, oldest first."""
 
     jobs: tuple[str, ...]
+
+
+class Standing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a site's evidence stands for, as the conductor says it: no operation finds out by itself.
+
+    ``not_proven`` says of each criterion or limit that the site sets aside, by its name in the plan, why.
+    """
+
+    rehearsal: bool
+    not_proven: dict[str, str] = {}
+
+    @property
+    def line(self) -> str:
+        """How a GO on such evidence reads."""
+        aside = "; ".join(f"{name}: {reason}" for name, reason in self.not_proven.items())
+        return f"GO{' (rehearsal)' if self.rehearsal else ''}{f'; not proven here: {aside}' if aside else ''}"
 
 
 class Kind(enum.StrEnum):
@@ -136,8 +157,16 @@ class Context(Protocol):
     ) -> None:
         """Report a declared measure; ``value=None`` needs a ``reason``. A proportion needs ``n`` and ``count``."""
 
-    def artefact(self, name: str, path: Path, *, step: int | None = None) -> Artefact:
-        """Report a finished file or directory below the root as the declared output ``name``; hashes it."""
+    def artefact(
+        self, name: str, path: Path, *, step: int | None = None, taken: Mapping[str, str] = MappingProxyType({})
+    ) -> Artefact:
+        """Report a finished file or directory below the root as the declared output ``name``; hashes it.
+
+        ``taken`` are SHA-256 taken while the files were written, as `operations.files.digest` has them.
+        """
+
+    def relay(self, event: Event) -> None:
+        """Pass on what another process of this job told, whose context has checked it."""
 
     def endpoint(self, address: str, port: int) -> None:
         """Tell the other role's job where to connect."""
@@ -179,9 +208,12 @@ class Field(msgspec.Struct, frozen=True):
     required: bool
     default: object
     amount: bool
-    takes: Literal["artefact", "jobs", "value"]
+    takes: Takes
     schema: dict[str, Any]
     own_address: bool = False
+
+
+_TAKES: dict[str, Takes] = {"Artefact": "artefact", "Observed": "jobs", "Standing": "standing"}
 
 
 @functools.cache
@@ -195,9 +227,7 @@ def fields(operation: Operation) -> tuple[Field, ...]:
             continue
         schema = properties[field.encode_name]
         names = str(schema)
-        takes: Literal["artefact", "jobs", "value"] = (
-            "artefact" if "/Artefact'" in names else "jobs" if "/Observed'" in names else "value"
-        )
+        takes: Takes = next((takes for named, takes in _TAKES.items() if f"/{named}'" in names), "value")
         required = field.required
         default = None if required else _default(field)
         extra = _extra(field.type)

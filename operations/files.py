@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 CHUNK = 1 << 20
@@ -57,21 +58,23 @@ def sha256_file(path: Path) -> tuple[str, int]:
     return hasher.hexdigest(), size
 
 
-def digest(path: Path) -> tuple[str, int]:
+def digest(path: Path, taken: Mapping[str, str] = MappingProxyType({})) -> tuple[str, int]:
     """SHA-256 in hex and size in bytes of a file, or of a directory.
 
     A directory's digest is that of its manifest, the text that ``sha256sum`` prints for its files (``<hex>  <path>``
     lines, paths relative with ``/``, sorted by their bytes); its size is the files' sum. Raises ValueError at anything
-    in it that is neither a file nor a directory.
+    in it that is neither a file nor a directory. ``taken`` are digests, by path in the directory ("" for a file), that
+    whoever wrote these files took of the bytes meanwhile: they are not read again.
     """
     if not path.is_dir():
-        return sha256_file(path)
+        return (taken[""], path.stat().st_size) if "" in taken else sha256_file(path)
     lines, total = [], 0
     for found in sorted(path.rglob("*"), key=lambda p: p.relative_to(path).as_posix().encode()):
         if found.is_symlink() or not (found.is_file() or found.is_dir()):
             raise ValueError(f"{found} is neither a file nor a directory")
         if found.is_file():
-            checksum, size = sha256_file(found)
-            lines.append(f"{checksum}  {found.relative_to(path).as_posix()}\n")
+            name = found.relative_to(path).as_posix()
+            checksum, size = (taken[name], found.stat().st_size) if name in taken else sha256_file(found)
+            lines.append(f"{checksum}  {name}\n")
             total += size
     return hashlib.sha256("".join(lines).encode()).hexdigest(), total

@@ -70,6 +70,10 @@ class Verbs:
     def run(self, task: TaskView) -> None:
         from console.app.screens.run import RunScreen
 
+        if any(record.written for record in task.records):
+            if self._try(lambda: self._app.service.write(task.id, again=task.state == "done")):
+                self._app.say(f"{task.id} is written: its place stands among the records")
+            return
         if not task.operation:
             self._refuse(f"{task.id} has no operation: a person does it (space ticks, e records, g decides)")
             return

@@ -167,6 +167,11 @@ def _gate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("gate")
 
 
+def _why(parser: argparse.ArgumentParser) -> None:
+    _workspace(parser)
+    parser.add_argument("gate", metavar="GATE|TASK")
+
+
 def _decide(parser: argparse.ArgumentParser) -> None:
     _gate(parser)
     parser.add_argument("outcome", choices=("go", "no-go"))
@@ -224,6 +229,20 @@ def _wheelhouse(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _verify(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("package", type=Path, help="a package's directory; nothing else is needed beside a key")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="P-256 public key in PEM: checks model.sig (OpenSSF)")
+    parser.add_argument(
+        "--allowed-signers",
+        "--ssh-key",
+        dest="signers",
+        type=Path,
+        metavar="FILE",
+        help="OpenSSH's allowed_signers, or one public key: checks the signature over the manifest",
+    )
+    parser.add_argument("--allow-rehearsal", action="store_true", help="accept what was proven on a rehearsal alone")
+
+
 def _host(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     about = "say what hosts lack: exit 0 if nothing, else 1"
@@ -256,10 +275,11 @@ COMMANDS = {
     "retest": ("open a new round after a NO-GO, with a corrective option", _retest),
     "status": ("the checklist", _status),
     "timeline": ("planned and actual times, slip, the expected end", _workspace),
-    "why": ("the chain from each criterion of a gate to its file", _gate),
+    "why": ("the chain from each criterion of a gate to its file; what speaks for a task's deliverables", _why),
     "log": ("a job's log", _log),
     "audit": ("verify chain, decisions, events and artefacts", _workspace),
     "report": ("the whole execution as one file", _report),
+    "verify": ("check a signed package of models on its own: every byte, name, signature", _verify),
     "wheelhouse": ("make a directory of wheels for hosts without internet, on a machine that has it", _wheelhouse),
     "host": ("say what hosts lack, or prepare one without internet", _host),
     "lint": ("what is wrong with a plan", _lint),
@@ -286,6 +306,7 @@ _MODULES = {
     "why": "console.cli.reading",
     "audit": "console.cli.reading",
     "report": "console.cli.reading",
+    "verify": "console.cli.verifying",
     "wheelhouse": "console.cli.preparing",
     "host": "console.cli.preparing",
     "lint": "console.cli.reading",

@@ -43,6 +43,7 @@ def _task(task: TaskView) -> dict[str, object]:
         "round": task.round,
         "records": {record.slug: _record(record) for record in task.records},
         "deliverables": {d.id: d.ticked_by or None for d in task.deliverables},
+        "shown_by": {d.id: list(d.evidence) for d in task.deliverables if d.evidence},
         "jobs": [{"id": j.id, "role": j.role, "host": j.host, "state": j.state, "round": j.round} for j in task.jobs],
         "occurrence": task.occurrence or None,
         "occurrences": [{"day": o.id, "due": o.due.isoformat(), "state": o.state} for o in task.occurrences],
@@ -57,6 +58,7 @@ def _record(record: RecordView) -> dict[str, object]:
         "met": record.met,
         "source": record.source or None,
         "typed": record.typed,
+        "written": record.written,
         "reason": record.reason,
     }
     if record.n is not None:

@@ -43,13 +43,14 @@ def _minute(moment: datetime.datetime | None) -> str:
 
 
 def why_(arguments: argparse.Namespace) -> int:
-    """Prints what each criterion of a gate rests on."""
-    from console.conductor.why import why
+    """Prints what each criterion of a gate rests on, or what speaks for each deliverable of a task."""
+    from console.conductor.why import speaks, why
 
     verbs = conductor(arguments)
-    if arguments.gate not in verbs.workspace.plan.gate:
-        raise Unusable(f"no gate {arguments.gate} in this plan; it has {', '.join(verbs.workspace.plan.gate)}")
-    for line in why(verbs, arguments.gate):
+    plan = verbs.workspace.plan
+    if arguments.gate not in plan.gate and arguments.gate not in plan.task:
+        raise Unusable(f"no gate {arguments.gate} in this plan, nor a task; its gates are {', '.join(plan.gate)}")
+    for line in why(verbs, arguments.gate) if arguments.gate in plan.gate else speaks(verbs, arguments.gate):
         print(line)
     return 0
 

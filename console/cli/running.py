@@ -69,6 +69,10 @@ def run_(arguments: argparse.Namespace) -> int:
 async def _run(verbs: Conductor, arguments: argparse.Namespace) -> int:
     try:
         await verbs.reconcile()
+        if verbs.writes(arguments.task):
+            for file in verbs.write(arguments.task, again=arguments.again):
+                print(verbs.workspace.path / file)
+            return 0
         before = verbs.workspace.view().tasks.get(arguments.task)
         jobs = await verbs.start(
             arguments.task, dict(pair(text) for text in arguments.set), again=arguments.again, fresh=arguments.fresh

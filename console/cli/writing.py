@@ -85,7 +85,9 @@ def decide_(arguments: argparse.Namespace) -> int:
     waivers = [waiver(criterion, arguments.reason, arguments.until) for criterion in arguments.waive]
     with _opened(arguments) as verbs:
         file = verbs.decide(arguments.gate, arguments.outcome, arguments.reason, waivers, again=arguments.again)
-        print(f"{arguments.gate} {arguments.outcome.upper()} by {verbs.operator}: decisions/{file}")
+        decision = verbs.workspace.view().gates[arguments.gate].decision
+        said = decision.reads if decision else arguments.outcome.upper()
+        print(f"{arguments.gate} {said}, by {verbs.operator}: decisions/{file}")
     return 0
 
 

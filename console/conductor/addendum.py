@@ -64,13 +64,10 @@ def _decision(view: View, gate: GateView) -> Iterator[Block]:
     made = gate.decision
     assert made is not None
     who = f"rule, in a rehearsal that {made.operator} started" if made.actor == "rule" else made.operator
-    yield Paragraph(f"{gate.id}: {made.outcome.upper()} by {who}, {made.at}: {made.reason}", strong=True)
+    yield Paragraph(f"{gate.id}: {made.reads}. By {who}, {made.at}: {made.reason}", strong=True)
     typed = [record for record in view.tasks[gate.task].records if record.typed and record.source]
     if typed:
         yield Listing(tuple(f"{r.label}: {wording.value(r.value, r.unit)} (typed by {r.source})" for r in typed))
-    if gate.not_proven:
-        yield Paragraph("Not proven here:")
-        yield Listing(gate.not_proven)
 
 
 def _minute(moment: datetime.datetime) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from console.conductor.errors import BadInput
-from operations.files import CHUNK, atomic
+from operations.files import CHUNK, atomic, write_atomic
 
 LIMIT = 256 << 20
 """Bytes of one attachment."""
@@ -22,6 +22,14 @@ class Kept:
     file: str
     sha256: str
     size: int
+
+
+def keep_bytes(workspace: Path, name: str, data: bytes) -> Kept:
+    """Keeps what the program wrote under that name. Raises OSError."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    file = f"{sha256[:12]}-{name}"
+    write_atomic(workspace / "attachments" / file, data)
+    return Kept(file, sha256, len(data))
 
 
 def keep(workspace: Path, source: Path) -> Kept:

@@ -6,16 +6,14 @@ import datetime
 from collections.abc import Iterable, Iterator, Mapping
 
 from console.conductor.moments import counts, due_at, moment, planned
+from console.conductor.occurrences import next_day
 from console.conductor.ready import retested
 from console.conductor.scene import Scene
 from console.conductor.view import ContingencyView, GateView, TaskView
+from console.plan.schedule import zone
 
 _ORDER = ("failed", "lost", "contingency", "gate", "due", "stale", "person", "late", "tick")
-_PERIODS = {
-    "2 h": datetime.timedelta(hours=2),
-    "daily": datetime.timedelta(days=1),
-    "weekly": datetime.timedelta(days=7),
-}
+_EVERY = datetime.timedelta(hours=2)
 
 Found = tuple[str, tuple[str, str]]
 """How it presses, and (task, gate or contingency id, what needs a person)."""
@@ -80,11 +78,14 @@ def _due(scene: Scene, task: TaskView) -> Iterator[Found]:
             yield "due", (task.id, f"due{clock} on {day.id}")
     if task.operation and (at := next_look(scene, task)) is not None:
         word = "due since" if scene.now >= at else "next at"
-        yield "due" if scene.now >= at else "person", (task.id, f"{word} {at:%H:%M} UTC: every {_every(scene, task)}")
+        date = "" if at.date() == scene.now.date() else f"{at:%Y-%m-%d} "
+        every = _every(scene, task)
+        yield "due" if scene.now >= at else "person", (task.id, f"{word} {date}{at:%H:%M} UTC: every {every}")
 
 
 def _every(scene: Scene, task: TaskView) -> str:
-    return {"daily": "day", "weekly": "week"}.get(scene.task(task.id).repeats, scene.task(task.id).repeats)
+    asked = scene.task(task.id)
+    return asked.weekday.capitalize() or {"daily": "day", "weekly": "week"}.get(asked.repeats, asked.repeats)
 
 
 def next_look(scene: Scene, task: TaskView) -> datetime.datetime | None:
@@ -94,7 +95,10 @@ def next_look(scene: Scene, task: TaskView) -> datetime.datetime | None:
     if not run or run[-1].finished is not None:
         return None
     looks = scene.attempts(task.id)
-    return moment(looks[-1].at if looks else run[0].at) + _PERIODS[asked.repeats]
+    last = moment(looks[-1].at) if looks else None
+    if asked.repeats in ("daily", "weekly"):
+        return next_day(asked, moment(run[0].at), last, zone(scene.site.zone))
+    return (last or moment(run[0].at)) + _EVERY
 
 
 def _called_for(contingency: ContingencyView) -> tuple[str, str]:

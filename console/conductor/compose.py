@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from console.conductor import alerts, lineage
 from console.conductor.attention import attention
 from console.conductor.contingencies import contingency
-from console.conductor.criteria import criteria, describe, why_not_go
+from console.conductor.criteria import bound_to, criteria, describe, why_not_go
 from console.conductor.occurrences import current, falls_due, occurrences
 from console.conductor.parameters import parameters
 from console.conductor.ready import condition, decision_stale, gate_state, gate_task, task_state
 from console.conductor.records import record
 from console.conductor.scene import Scene, remembered
+from console.conductor.speaking import evidence
+from console.conductor.standing import not_proven, reads
 from console.conductor.view import (
     CriterionView,
     DecisionView,
@@ -26,6 +28,7 @@ from console.conductor.view import (
 )
 from console.journal.entries import Noted
 from console.journal.fold import Job, Remark
+from console.plan.types import Gate
 from operations import registry
 from operations.events import Made
 
@@ -132,6 +135,7 @@ def _deliverable(scene: Scene, id: str, deliverable: str, text: str, occurrence:
         ticked_at=tick.at if tick else "",
         may_tick=not why_not,
         why_not=why_not,
+        evidence=evidence(scene, id, deliverable),
     )
 
 
@@ -178,6 +182,9 @@ def gate_view(scene: Scene, id: str) -> GateView:
     task = gate_task(scene.plan, id)
     state = gate_state(scene, id)
     why_not = list(why_not_go(found))
+    bound = bound_to(scene, id)
+    if bound == "":
+        why_not.append(nothing_bound(gate))
     if state == "closed":
         why_not.append("; ".join(task_state(scene, task)[1]) if task else "no task leads to it")
     if state == "passed-over":
@@ -195,8 +202,15 @@ def gate_view(scene: Scene, id: str) -> GateView:
         stale=decision_stale(scene, id),
         also_ran=_who_ran(scene, found),
         not_proven=not_proven(scene, id),
+        bound=bound,
         opens=_opens(scene, id),
     )
+
+
+def nothing_bound(gate: Gate) -> str:
+    """Why a gate that is decided for one thing alone can't be GO before that is there."""
+    assert gate.binds is not None
+    return f"{gate.binds.task} has no {gate.binds.measure} yet, and the decision is for that alone"
 
 
 def _opens(scene: Scene, gate: str) -> tuple[str, ...]:
@@ -216,13 +230,6 @@ def _next_gate(scene: Scene, gates: dict[str, GateView]) -> str:
     return ""
 
 
-def not_proven(scene: Scene, gate: str) -> tuple[str, ...]:
-    """``criterion: reason`` for each criterion of the gate that this rehearsal can't prove."""
-    labels = scene.plan.gate[gate].criterion
-    found = ((name.partition("."), reason) for name, reason in scene.not_here.items())
-    return tuple(f"{labels[c].label}: {reason}" for (g, _, c), reason in found if g == gate and c in labels)
-
-
 def _decision(scene: Scene, gate: str) -> DecisionView | None:
     taken = scene.state.decision(gate)
     if taken is None:
@@ -232,6 +239,8 @@ def _decision(scene: Scene, gate: str) -> DecisionView | None:
         gate=gate,
         round=entry.round,
         outcome=entry.outcome,
+        reads=reads(scene, gate, entry.outcome),
+        bound=entry.bound,
         operator=taken.operator,
         reason=entry.reason,
         at=taken.at,

@@ -43,6 +43,21 @@ def evidence(scene: Scene, gate: str) -> tuple[tuple[str, str, bool], ...]:
     return tuple(found)
 
 
+def bound_to(scene: Scene, gate: str) -> str | None:
+    """What the gate is decided for and nothing else, such as ``digest of W7.3: 3f…``.
+
+    "" while its task has not measured it, or no longer follows from its inputs; None for a gate that binds nothing.
+    """
+    binds = scene.plan.gate[gate].binds
+    if binds is None:
+        return None
+    then = scene.of_gate(gate)
+    given = _from_job(then, then.ran(binds.task), binds.measure)
+    if given.missing or given.value is None or lineage.stale(then, given.task):
+        return ""
+    return f"{binds.measure} of {given.task}: {wording.value(given.value)}"
+
+
 def gate_digest(plan: Plan, gate: str) -> str:
     """SHA-256 over the gate's own part of the plan, so that a decision can tell whether its rules have changed."""
     return hashlib.sha256(msgspec.json.encode(plan.gate[gate], order="deterministic")).hexdigest()

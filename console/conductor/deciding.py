@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from console import clock
-from console.conductor.compose import gate_view
+from console.conductor.compose import gate_view, nothing_bound
 from console.conductor.criteria import gate_digest, why_not_go
 from console.conductor.errors import BadInput, Refused
 from console.conductor.view import CriterionView, GateView
@@ -16,6 +16,7 @@ from console.journal.entries import AnyEntry, CriterionStood, Decided, Waiver
 from console.journal.fold import State
 from console.journal.signing import SigningError
 from console.journal.store import now
+from console.plan.types import Gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def decide(workspace: Workspace, operator: str, ask: Ask) -> str:
         nonlocal written
         scene = workspace.scene_of(state)
         gate = gate_view(scene, ask.gate)
-        _allowed(gate, ask)
+        _allowed(gate, scene.plan.gate[ask.gate], ask)
         stood = [_stood(criterion) for criterion in gate.criteria]
         decision = decisions.Decision(
             outcome=f"{outcome.upper()} (rehearsal)" if outcome == "go" and scene.rehearsal else outcome.upper(),
@@ -66,6 +67,7 @@ def decide(workspace: Workspace, operator: str, ask: Ask) -> str:
             gate_digest=gate_digest(workspace.plan, ask.gate),
             journal_sequence=state.sequence,
             journal_head=state.head,
+            bound=gate.bound or "",
             not_proven_here=list(gate.not_proven),
             criterion=stood,
             waiver=list(ask.waivers),
@@ -87,6 +89,7 @@ def decide(workspace: Workspace, operator: str, ask: Ask) -> str:
                     file=written.file,
                     file_sha256=written.sha256,
                     signed=written.signed,
+                    bound=decision.bound,
                 ),
             )
         ]
@@ -96,7 +99,7 @@ def decide(workspace: Workspace, operator: str, ask: Ask) -> str:
     return written.file
 
 
-def _allowed(gate: GateView, ask: Ask) -> None:
+def _allowed(gate: GateView, planned: Gate, ask: Ask) -> None:
     if gate.decision is not None and not ask.again:
         raise Refused(
             f"{gate.id} was decided {gate.decision.outcome.upper()} by {gate.decision.operator} at {gate.decision.at}; "
@@ -109,7 +112,9 @@ def _allowed(gate: GateView, ask: Ask) -> None:
         raise Refused(f"{gate.id} can't be GO: it is closed: {gate.why_not[-1]}")
     if gate.state == "passed-over":
         raise Refused(f"{gate.id} can't be GO: {gate.why_not[-1]}")
-    held = why_not_go(gate.criteria, ask.waivers)
+    held = list(why_not_go(gate.criteria, ask.waivers))
+    if gate.bound == "":
+        held.append(nothing_bound(planned))
     if held:
         raise Refused(f"{gate.id} can't be GO: {'; '.join(held)}")
 

@@ -26,6 +26,8 @@ def record(scene: Scene, task: str, slug: str, text: str, occurrence: str = "") 
         raise BadInput(f"{task} has no record {slug}; it has {', '.join(scene.task(task).record) or 'none'}")
     if asked.measure:
         raise Refused(f"{task}.{slug} is measured by {scene.task(task).operation}; it can't be typed")
+    if asked.written:
+        raise Refused(f"{task}.{slug} is written by the program: run {task}; it can't be typed")
     value = parsed(f"{task}.{slug}", asked, text)
     state, why = task_state(scene, task)
     if state in ("locked", "skipped"):

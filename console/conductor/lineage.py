@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from console.conductor.scene import Scene, remembered
@@ -45,9 +47,13 @@ def resolve(scene: Scene, wanted: ArtefactFrom) -> Found:
 def stale(scene: Scene, task: str) -> tuple[str, ...]:
     """Why what the task's latest attempt made no longer follows from its inputs; empty while it does, or before it ran.
 
-    An input is stale when the task it came from has made something else since, or is stale itself.
+    An input is stale when the task it came from has made something else since, or is stale itself. What the program
+    wrote is stale when a task that it waited for has ended again since, by the journal's order. A task that repeats is
+    never stale: each time it takes what is there then.
     """
-    reasons: dict[str, None] = {}
+    if scene.task(task).repeats:
+        return ()
+    reasons: dict[str, None] = dict.fromkeys(_overtaken(scene, task))
     for job in scene.latest(task).values():
         if job.finished is None:
             continue
@@ -64,6 +70,18 @@ def stale(scene: Scene, task: str) -> tuple[str, ...]:
             if current != taken.sha256:
                 reasons[f"{source} has made another {taken.artefact} since"] = None
     return tuple(reasons)
+
+
+def _overtaken(scene: Scene, task: str) -> Iterator[str]:
+    asked, round = scene.task(task), scene.round(task)
+    written = {record.written for record in asked.record.values() if record.written}
+    for made in (scene.state.written.get((task, round, what)) for what in written):
+        for source in map(scene.ran, asked.needs if made else ()):
+            assert made is not None
+            if any(job.ended > made.sequence for job in scene.attempts(source)):
+                yield f"{source} has ended again since it was written"
+            elif stale(scene, source):
+                yield f"{source} is stale"
 
 
 def _done(job: Job) -> bool:

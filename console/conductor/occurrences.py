@@ -58,6 +58,21 @@ def over(scene: Scene, id: str) -> bool:
     return scene.now >= _window(scene, id, zone(scene.site.zone))[1]
 
 
+def next_day(
+    task: Task, began: datetime.datetime, last: datetime.datetime | None, local: datetime.tzinfo
+) -> datetime.datetime:
+    """When a look that a job takes daily or weekly is due next, UTC: a look is that of its day, at whatever time.
+
+    The day begins at the task's due time, else at midnight; none is due before what it looks after ``began``.
+    """
+    first = began.astimezone(local).date()
+    if last is not None:
+        after = 7 if task.repeats == "weekly" and not task.weekday else 1
+        first = last.astimezone(local).date() + after * _DAY
+    clock = datetime.time.fromisoformat(task.due) if task.due else datetime.time()
+    return next(at for day in _days(task, first) if (at := _at(day, clock, local)) >= began)
+
+
 def _occurrence(
     scene: Scene, id: str, day: str, opens: datetime.datetime, due: datetime.datetime, closes: datetime.datetime
 ) -> Occurrence:

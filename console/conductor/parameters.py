@@ -9,10 +9,11 @@ from typing import Any, Literal
 import msgspec
 
 from console.conductor.scene import Scene
+from console.conductor.standing import standing
 from console.conductor.view import ParameterView
 from console.plan.types import ArtefactFrom, JobsOf
 from operations import registry
-from operations.contract import Field, fields
+from operations.contract import Field, Standing, fields
 
 Source = Literal["operation", "plan", "site", "option", "set"]
 
@@ -53,10 +54,11 @@ def checked(scene: Scene, task: str, sets: Mapping[str, object]) -> dict[str, ob
             if view.required:
                 faults.append(f"{task}.{view.name}: needs a value ({view.about})")
             continue
-        if isinstance(view.value, ArtefactFrom | JobsOf):
+        if isinstance(view.value, ArtefactFrom | JobsOf | Standing):
             values[view.name] = view.value
         elif view.takes != "value":
-            faults.append(f"{task}.{view.name}: takes {view.takes} of a task and can't be set by hand")
+            of = "what the site stands for" if view.takes == "standing" else f"{view.takes} of a task"
+            faults.append(f"{task}.{view.name}: takes {of} and can't be set by hand")
         else:
             try:
                 values[view.name] = _converted(view.value, types[view.name])
@@ -74,7 +76,7 @@ def _layers(scene: Scene, task: str, sets: Mapping[str, object]) -> dict[Source,
             option = dict(opening.entry.parameters.get(task, {}))
     return {
         "plan": scene.task(task).parameters,
-        "site": {**_own_address(scene, task), **scene.site.parameters.get(task, {})},
+        "site": {**_own_address(scene, task), **_standing(scene, task), **scene.site.parameters.get(task, {})},
         "option": option,
         "set": sets,
     }
@@ -88,6 +90,12 @@ def _own_address(scene: Scene, task: str) -> Mapping[str, object]:
         return {}
     operation = registry.find(scene.task(task).operation)
     return {field.name: first.wired for field in fields(operation) if field.own_address}
+
+
+def _standing(scene: Scene, task: str) -> Mapping[str, object]:
+    """What evidence of this site stands for, for an operation that writes it down; the journal's first row fixed it."""
+    operation = registry.find(scene.task(task).operation)
+    return {field.name: standing(scene) for field in fields(operation) if field.takes == "standing"}
 
 
 def _view(field: Field, layers: Mapping[Source, Mapping[str, object]]) -> ParameterView:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from console.conductor.criteria import evidence, gate_digest
+from console.conductor.criteria import bound_to, evidence, gate_digest
 from console.conductor.occurrences import falls_due, occurrences, over
 from console.conductor.scene import Scene, remembered
 from console.conductor.view import GateState, TaskState
@@ -155,4 +155,6 @@ def decision_stale(scene: Scene, gate: str) -> bool:
     if taken is None:
         return False
     stood = tuple((c.name, c.job or c.typed, c.stale) for c in taken.entry.criteria)
+    if taken.entry.outcome == "go" and taken.entry.bound != (bound_to(scene, gate) or ""):
+        return True
     return stood != evidence(scene, gate) or taken.entry.gate_digest != gate_digest(scene.plan, gate)

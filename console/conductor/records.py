@@ -18,6 +18,8 @@ _BOUNDS = (("at_least", "≥"), ("above", ">"), ("at_most", "≤"), ("below", "<
 def record(scene: Scene, task: str, slug: str, occurrence: str = "") -> RecordView:
     """The record in the task's current round; of a task that repeats day by day, on that one."""
     asked = scene.task(task).record[slug]
+    if asked.written:
+        return _written(scene, task, slug, asked)
     if not asked.measure:
         return _typed(scene, task, slug, asked, occurrence)
     job = _job(scene, task, asked)
@@ -38,7 +40,7 @@ def record(scene: Scene, task: str, slug: str, occurrence: str = "") -> RecordVi
         expected=expected(asked),
         source=job.started.job if job and found else "",
         reason=_reason(job, found),
-        rows=_rows(job, asked) if asked.series else None,
+        rows=_rows(job, asked) if asked.series else _looks(scene, task, asked, job),
     )
 
 
@@ -60,12 +62,35 @@ def _typed(scene: Scene, task: str, slug: str, asked: Record, occurrence: str) -
     )
 
 
+def _written(scene: Scene, task: str, slug: str, asked: Record) -> RecordView:
+    made = scene.state.written.get((task, scene.round(task), asked.written))
+    return RecordView(
+        slug=slug,
+        label=asked.label,
+        ref=asked.ref,
+        typed=False,
+        written=True,
+        value=f"attachments/{made.entry.file}" if made else None,
+        source=made.operator if made else "",
+        reason="" if made else "the program writes it (run)",
+    )
+
+
 def _days(scene: Scene, task: str, slug: str) -> tuple[Row, ...]:
     """What was typed on each of the task's days."""
     found = (
         (day.id, scene.state.records.get((task, scene.round(task), slug, day.id))) for day in occurrences(scene, task)
     )
     return tuple(Row(at, signed.value, label=day) for at, (day, signed) in enumerate(found, 1) if signed)
+
+
+def _looks(scene: Scene, task: str, asked: Record, latest: Job | None) -> tuple[Row, ...] | None:
+    """What each look of a task that a job does day by day, or week by week, has found; None for another task."""
+    if scene.task(task).repeats not in ("daily", "weekly") or latest is None:
+        return None
+    jobs = (job for job in scene.attempts(task) if job.finished and job.started.role == latest.started.role)
+    found = [(job.at[:10], measured) for job in jobs if (measured := job.measure(asked.measure))]
+    return tuple(Row(at, one.value, one.reason, label=day) for at, (day, one) in enumerate(found, 1))
 
 
 def _job(scene: Scene, task: str, asked: Record) -> Job | None:

@@ -66,6 +66,11 @@ class Rehearsal:
             return Ending("stuck", held[0].id, "; ".join(held[0].why))
         if task.gate:
             return self._decide(view, task)
+        if self._conductor.writes(task.id):
+            files = self._conductor.write(task.id)
+            self._tell(Step(task.id, task.title, f"written: {', '.join(files)}"))
+            if self._conductor.workspace.view().tasks[task.id].state == "done":
+                return None
         if not task.operation:
             self._conductor.skip_by_rule(task.id)
             self._tell(Step(task.id, task.title, "skipped: a person's task"))
@@ -83,7 +88,8 @@ class Rehearsal:
         shown = [f"{c.label} {c.shown} (asks {c.asks})" for c in gate.criteria if c.gates]
         reason = f"by the rehearsal's rule: {'; '.join(shown if gate.may_go else gate.why_not)}"
         self._conductor.decide(gate.id, outcome, reason, by_rule=True)
-        self._tell(Step(gate.id, gate.title, f"{outcome.upper()} {reason}"))
+        decision = self._conductor.workspace.view().gates[gate.id].decision
+        self._tell(Step(gate.id, gate.title, f"{decision.reads if decision else outcome.upper()} {reason}"))
         return None
 
     async def _run(self, view: View, task: TaskView) -> Ending | None:

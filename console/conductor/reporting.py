@@ -10,7 +10,7 @@ from console.conductor.alerts import asks
 from console.conductor.compose import task_view
 from console.conductor.errors import Refused
 from console.conductor.verbs import Conductor
-from console.conductor.view import GateView, RecordView, TaskView, View
+from console.conductor.view import DeliverableView, GateView, RecordView, TaskView, View
 from console.journal.fold import State
 from operations import report
 from operations.report import Block, Heading, Listing, Paragraph, Table
@@ -106,7 +106,9 @@ def _gate(gate: GateView) -> Iterator[Block]:
         who = f"rule, in a rehearsal that {made.operator} started" if made.actor == "rule" else made.operator
         ran = ", who also ran work it stands on" if made.also_ran else ""
         signed = "signed" if made.signed else "unsigned"
-        yield Paragraph(f"{made.outcome.upper()} by {who}{ran}, {made.at}: {made.reason}", strong=True)
+        yield Paragraph(f"{made.reads}. By {who}{ran}, {made.at}: {made.reason}", strong=True)
+        if made.bound:
+            yield Paragraph(f"For this and nothing else: {made.bound}.", strong=True)
         yield Paragraph(f"decisions/{made.file}, {signed}.")
         for criterion, waiver in made.waivers:
             yield Paragraph(f"Waived: {criterion}: {waiver}", strong=True)
@@ -125,7 +127,7 @@ def _gate(gate: GateView) -> Iterator[Block]:
                 for c in gate.criteria
             ),
         )
-    if gate.not_proven:
+    if gate.not_proven and (made is None or made.outcome != "go"):  # with a GO it is said at once
         yield Paragraph("Not proven here:")
         yield Listing(gate.not_proven)
 
@@ -157,10 +159,7 @@ def _task(conductor: Conductor, task: TaskView) -> Iterator[Block]:
     if drawn is not None:
         yield drawn
     if task.deliverables:
-        boxes = ((d, f"{d.id} {d.text}") for d in task.deliverables)
-        yield Listing(
-            tuple(f"[x] {text} ({d.ticked_by}, {d.ticked_at})" if d.ticked_by else f"[ ] {text}" for d, text in boxes)
-        )
+        yield Listing(tuple(line for d in task.deliverables for line in _deliverable(d)))
     if task.notes:
         yield Listing(
             tuple(
@@ -187,6 +186,12 @@ def _task(conductor: Conductor, task: TaskView) -> Iterator[Block]:
         )
 
 
+def _deliverable(held: DeliverableView) -> Iterator[str]:
+    by = f" ({held.ticked_by}, {held.ticked_at})" if held.ticked_by else ""
+    yield f"[{'x' if by else ' '}] {held.id} {held.text}{by}"
+    yield from (f"{held.id} shown by {line}" for line in held.evidence)
+
+
 def _earlier(conductor: Conductor, task: TaskView) -> list[TaskView]:
     """The task as it stood in each round before the one in force."""
     scene = conductor.workspace.scene()
@@ -209,7 +214,8 @@ def _record(record: RecordView) -> tuple[str | None, ...]:
     shown = _shown(record.value, record.unit, record.reason)
     if record.n is not None:
         shown = wording.value(record.value, record.unit, record.n, record.count)
-    source = f"typed by {record.source}" if record.typed and record.source else record.source
+    by = "typed by " if record.typed else "written by the program for " if record.written else ""
+    source = f"{by}{record.source}" if record.source else ""
     met = "" if record.met is None else f" ({'as expected' if record.met else 'NOT as expected'})"
     return record.label, shown, f"{record.expected}{met}" or None, source or None
 

@@ -89,24 +89,28 @@ class Scene:
         return found
 
     def given(self, task: str, round: int) -> list[str]:
-        """The times of all that persons typed and ticked for the task in a round."""
+        """The times of all that persons typed and ticked, and the program wrote, for the task in a round."""
         index = self.memo.get(("given",))
         if index is None:
             index = {}
             for (id, number, _, _), signed in (*self.state.records.items(), *self.state.ticks.items()):
                 index.setdefault((id, number), []).append(signed.at)
+            for (id, number, _), made in self.state.written.items():
+                index.setdefault((id, number), []).append(made.at)
             self.memo["given",] = index
         found: list[str] = index.get((task, round), [])
         return found
 
     def all_given(self, task: str, occurrence: str = "") -> bool:
-        """Whether a person has ticked every deliverable and typed every record that no operation measures."""
+        """Whether all is there that no operation measures: ticked and typed by a person, or written by the program."""
         asked, round = self.task(task), self.round(task)
-        typed = (slug for slug, record in asked.record.items() if not record.measure)
+        typed = (slug for slug, record in asked.record.items() if not (record.measure or record.written))
+        written = {record.written for record in asked.record.values() if record.written}
         return (
             bool(asked.deliverable or asked.record)
             and all((task, round, d, occurrence) in self.state.ticks for d in asked.deliverable)
             and all((task, round, slug, occurrence) in self.state.records for slug in typed)
+            and all((task, round, what) in self.state.written for what in written)
         )
 
     def latest(self, task: str) -> dict[str, Job]:

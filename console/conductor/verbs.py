@@ -94,20 +94,20 @@ class Conductor:
         """
         from console.conductor import given
 
-        row = self._write(lambda scene: given.record(scene, task, slug, text, occurrence))
+        row = self.append(lambda scene: given.record(scene, task, slug, text, occurrence))
         return row.value
 
     def tick(self, task: str, deliverable: str, *, undo: bool = False, occurrence: str = "") -> None:
         """Ticks what a person saw done, or takes the tick back; the journal keeps both."""
         from console.conductor import given
 
-        self._write(lambda scene: given.tick(scene, task, deliverable, undo=undo, occurrence=occurrence))
+        self.append(lambda scene: given.tick(scene, task, deliverable, undo=undo, occurrence=occurrence))
 
     def skip(self, task: str, reason: str, *, occurrence: str = "") -> None:
         """Leaves out an optional task, or a day of one that repeats, for a reason."""
         from console.conductor import given
 
-        self._write(lambda scene: given.skip(scene, task, reason, occurrence))
+        self.append(lambda scene: given.skip(scene, task, reason, occurrence))
 
     def skip_by_rule(self, task: str) -> None:
         """In a rehearsal, leaves out a task that only a person can do."""
@@ -115,13 +115,13 @@ class Conductor:
 
         if not self.workspace.scene().rehearsal:
             raise Refused(f"{task}: only a rehearsal skips a person's task")
-        self._write(lambda scene: given.skip_whole(scene, task, "a person's task: a rehearsal does not do it"))
+        self.append(lambda scene: given.skip_whole(scene, task, "a person's task: a rehearsal does not do it"))
 
     def answer(self, contingency: str, text: str) -> None:
         """Writes what was done about a contingency; it is open again once something else calls for it."""
         from console.conductor import given
 
-        self._write(lambda scene: given.answer(scene, contingency, text))
+        self.append(lambda scene: given.answer(scene, contingency, text))
 
     def note(self, task: str, text: str) -> None:
         """Writes a note on a task."""
@@ -131,7 +131,7 @@ class Conductor:
         task_of(self.workspace.scene(), task)
         if not said:
             raise BadInput(f"{task}: an empty note")
-        self._write(lambda scene: Noted(task=task, round=scene.round(task), text=said))
+        self.append(lambda scene: Noted(task=task, round=scene.round(task), text=said))
 
     def attach(self, task: str, path: Path) -> str:
         """Lays a copy of a file beside a task; returns its path in the workspace."""
@@ -141,7 +141,7 @@ class Conductor:
         task_of(self.workspace.scene(), task)
         self._name()
         kept = attachments.keep(self.workspace.path, path)
-        self._write(
+        self.append(
             lambda scene: Attached(
                 task=task,
                 round=scene.round(task),
@@ -152,6 +152,18 @@ class Conductor:
             )
         )
         return f"attachments/{kept.file}"
+
+    def writes(self, task: str) -> bool:
+        """Whether the program itself does the task, by writing a file of what the journal holds."""
+        asked = self.workspace.plan.task.get(task)
+        return asked is not None and any(record.written for record in asked.record.values())
+
+    def write(self, task: str, *, again: bool = False) -> list[str]:
+        """Writes what the program itself writes for a task, such as the report; returns paths in the workspace."""
+        from console.conductor.writing import write
+
+        self._name()
+        return write(self, task, again=again)
 
     def decide(
         self,
@@ -177,7 +189,7 @@ class Conductor:
         """Opens a new round for a gate that retests a NO-GO, with a corrective option; the old round stays."""
         from console.conductor.retest import open_round
 
-        return self._write(lambda scene: open_round(scene, gate, option, sets or {}))
+        return self.append(lambda scene: open_round(scene, gate, option, sets or {}))
 
     def timeline(self) -> Timeline:
         """Planned and actual times of all tasks, and the expected end, as of now."""
@@ -191,6 +203,9 @@ class Conductor:
         path = str(self.workspace.path)
         if asked.gate:
             return shlex.join(["gladiator-console", "decide", path, asked.gate, "go|no-go", "--reason", "..."])
+        if self.writes(task):
+            again = ["--again"] if task_state(self.workspace.scene(), task)[0] == "done" else []
+            return shlex.join(["gladiator-console", "run", path, task, *again])
         if not asked.operation:
             return ""
         given = [word for name, value in (sets or {}).items() for word in ("--set", f"{name}={value}")]
@@ -227,8 +242,8 @@ class Conductor:
             await self.hosts.close()
         self.workspace.close()
 
-    def _write(self, row_of: Callable[[Scene], R]) -> R:
-        """Appends the row that is made of the workspace as it stands inside the transaction."""
+    def append(self, row_of: Callable[[Scene], R]) -> R:
+        """Appends the row that is made of the workspace as it stands inside the transaction, and returns it."""
         made: list[R] = []
 
         def build(state: State) -> list[tuple[str | None, AnyEntry]]:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from console.plan.types import Plan, Site
 from operations import registry
-from operations.contract import Value
+from operations.contract import Takes, Value
 
 TaskState = Literal["locked", "ready", "running", "done", "failed", "lost", "skipped"]
 GateState = Literal["closed", "ready", "go", "no-go", "passed-over"]
@@ -47,6 +47,8 @@ class RecordView(Struct, frozen=True):
     source: str = ""
     """Job id, or the name of the person who typed it, or "" while empty."""
     reason: str = ""
+    written: bool = False
+    """True where the program itself writes a file; the value is its path, the source who had it written."""
     rows: tuple[Row, ...] | None = None
     """For a series; then ``value`` is the last row's."""
 
@@ -60,6 +62,8 @@ class DeliverableView(Struct, frozen=True):
     ticked_at: str = ""
     may_tick: bool = False
     why_not: str = ""
+    evidence: tuple[str, ...] = ()
+    """What speaks for it, or against: a line for each gate, criterion or record that the plan names."""
 
 
 class Occurrence(Struct, frozen=True):
@@ -120,7 +124,7 @@ class ParameterView(Struct, frozen=True):
     amount: bool
     about: str
     required: bool
-    takes: Literal["artefact", "jobs", "value"]
+    takes: Takes
 
 
 T = TypeVar("T")
@@ -275,6 +279,8 @@ class DecisionView(Struct, frozen=True):
     gate: str
     round: int
     outcome: Literal["go", "no-go"]
+    reads: str
+    """The outcome in words: ``NO-GO``, ``GO (rehearsal); not proven here: ...``."""
     operator: str
     reason: str
     at: str
@@ -283,6 +289,8 @@ class DecisionView(Struct, frozen=True):
     signed: bool
     actor: Literal["person", "rule"]
     waivers: tuple[tuple[str, str], ...] = ()
+    bound: str = ""
+    """What it was decided for alone; empty for a gate that binds nothing."""
 
 
 class GateView(Struct, frozen=True):
@@ -302,6 +310,9 @@ class GateView(Struct, frozen=True):
     also_ran: tuple[str, ...] = ()
     """Operators who started a job among the evidence."""
     not_proven: tuple[str, ...] = ()
+    """What a rehearsal can't prove here, nor at the gates that this one waits for."""
+    bound: str | None = None
+    """What a decision would be for, and nothing else; "" while it is not there, None for a gate that binds nothing."""
     opens: tuple[str, ...] = ()
     """Tasks that the decision, or each outcome, opens or has opened."""
 

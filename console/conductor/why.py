@@ -18,12 +18,25 @@ def why(conductor: Conductor, gate: str) -> Iterator[str]:
     if view.decision:
         made = view.decision
         who = f"rule, in a rehearsal that {made.operator} started" if made.actor == "rule" else made.operator
-        yield f"  decided {made.outcome.upper()} by {who}, {made.at}: {made.reason}"
+        yield f"  decided {made.reads}. By {who}, {made.at}: {made.reason}"
+        if made.bound:
+            yield f"  for this and nothing else: {made.bound}"
         yield f"  decisions/{made.file}, {'signed' if made.signed else 'unsigned'}"
     for criterion in view.criteria:
         yield from _criterion(conductor, state, criterion)
     for reason in view.why_not:
         yield f"  GO is off: {reason}"
+
+
+def speaks(conductor: Conductor, task: str) -> Iterator[str]:
+    """Lines to print: each deliverable of a task, and what speaks for it."""
+    view = conductor.workspace.view().tasks[task]
+    yield f"{view.id} {view.title}: {view.state}"
+    for held in view.deliverables:
+        box = f"[x] {held.ticked_by}" if held.ticked_by else "[ ]"
+        yield f"  {held.id} {held.text} {box}"
+        for line in held.evidence:
+            yield f"      {line}"
 
 
 def _criterion(conductor: Conductor, state: State, criterion: CriterionView) -> Iterator[str]:

@@ -39,6 +39,8 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     gate_digest: str
     journal_sequence: int
     journal_head: str
+    bound: str = ""
+    """What is decided on and nothing else, where the gate binds it."""
     public_key: str = ""
     """Empty: unsigned."""
     not_proven_here: list[str] = []

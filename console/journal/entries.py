@@ -109,7 +109,7 @@ class Noted(Entry, frozen=True, kw_only=True, tag="noted"):
 
 
 class Attached(Entry, frozen=True, kw_only=True, tag="attached"):
-    """A file that a person laid beside a task: kept under ``attachments/`` by its digest."""
+    """A file that a person laid beside a task, or the program wrote for it: in ``attachments/``, by its digest."""
 
     task: str
     round: int
@@ -117,6 +117,8 @@ class Attached(Entry, frozen=True, kw_only=True, tag="attached"):
     file: str
     sha256: str
     size: int
+    written: str = ""
+    """What the program wrote, as the task's records name it; empty for a person's file."""
 
 
 class Answered(Entry, frozen=True, kw_only=True, tag="answered"):
@@ -185,6 +187,8 @@ class Decided(Entry, frozen=True, kw_only=True, tag="decided"):
     file: str
     file_sha256: str
     signed: bool
+    bound: str = ""
+    """What was decided on and nothing else, as the gate binds it: ``digest of W7.3: 3f…``."""
 
 
 class AlertRaised(Entry, frozen=True, kw_only=True, tag="alert-raised"):

@@ -33,6 +33,8 @@ class Job(msgspec.Struct):
     at: str
     finished: JobFinished | None = None
     ended_at: str = ""
+    ended: int = 0
+    """Sequence of the row that ended it."""
 
     def measure(self, name: str) -> Measured | None:
         """The last value of that name; None before the end or if it reported none."""
@@ -76,6 +78,15 @@ class Remark(msgspec.Struct, frozen=True):
     entry: Noted | Attached
     operator: str
     at: str
+
+
+class Written(msgspec.Struct, frozen=True):
+    """A file that the program wrote for a task, as journalled."""
+
+    entry: Attached
+    operator: str
+    at: str
+    sequence: int
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -126,6 +137,8 @@ class State(msgspec.Struct):
 
     notes: dict[str, list[Remark]] = msgspec.field(default_factory=dict)
     """What persons noted on or attached to each task, oldest first."""
+    written: dict[tuple[str, int, str], Written] = msgspec.field(default_factory=dict)
+    """The newest file that the program wrote, by (task, round, what)."""
     plan_digest: str = ""
     """Of the plan in force."""
     compiled: str = ""
@@ -154,7 +167,7 @@ class State(msgspec.Struct):
                 self.runs.setdefault((entry.task, entry.round), []).append(job)
             case JobFinished():
                 job = self.jobs[entry.job]
-                job.finished, job.ended_at = entry, row.time
+                job.finished, job.ended_at, job.ended = entry, row.time, row.sequence
             case RecordTyped():
                 key = (entry.task, entry.round, entry.record, entry.occurrence)
                 self.records[key] = Signed(row.operator, row.time, entry.value)
@@ -164,6 +177,9 @@ class State(msgspec.Struct):
                 self.skipped[entry.task, entry.round, entry.occurrence] = Signed(row.operator, row.time, entry.reason)
             case Noted() | Attached():
                 self.notes.setdefault(entry.task, []).append(Remark(entry, row.operator, row.time))
+                if isinstance(entry, Attached) and entry.written:
+                    made = Written(entry, row.operator, row.time, row.sequence)
+                    self.written[entry.task, entry.round, entry.written] = made
             case Answered():
                 self.answers.setdefault(entry.contingency, []).append(Answer(entry, row.operator, row.time))
             case PlanAdopted():

@@ -10,7 +10,7 @@ import msgspec
 
 from console.plan.faults import Finding, Path
 from console.plan.graph import Graph
-from console.plan.types import ArtefactFrom, Criterion, Expectation, JobsOf, Plan, Record, Sign, Site, Task
+from console.plan.types import ArtefactFrom, Binds, Criterion, Expectation, Gate, JobsOf, Plan, Record, Sign, Site, Task
 from operations import registry
 from operations.contract import Field, Kind, Measure, Operation, fields
 
@@ -29,19 +29,40 @@ def in_plan(plan: Plan, graph: Graph) -> Iterator[Finding]:
             yield Finding((*place, "operation"), f'no operation "{task.operation}"')
         elif task.parameters:
             yield Finding((*place, "parameters"), "has no operation to take them")
+        yield from _shown_by((*place, "shown_by"), task, plan)
         if operation or not task.operation:
             for slug, record in task.record.items():
                 yield from _record((*place, "record", slug), record, operation)
+                if record.written and (task.operation or task.gate or task.repeats or record.measure):
+                    what = "only a task that has no operation and no gate, and does not repeat, has it written"
+                    yield Finding((*place, "record", slug, "written"), what)
     for id, gate in plan.gate.items():
-        for name, criterion in gate.criterion.items():
-            yield from _criterion(("gate", id, "criterion", name), criterion, plan)
-        for name, option in gate.option.items():
-            for other, values in option.parameters.items():
-                place = ("gate", id, "option", name, "parameters", other)
-                yield from _values(place, plan, other, values, amounts=False)
-            for at, other in enumerate(option.again):
-                if other not in plan.task:
-                    yield Finding(("gate", id, "option", name, "again", at), f'no task "{other}"')
+        yield from _gate(("gate", id), gate, plan)
+
+
+def _shown_by(place: Path, task: Task, plan: Plan) -> Iterator[Finding]:
+    """Whether each thing that speaks for a deliverable is in the plan."""
+    for deliverable, named in task.shown_by.items():
+        if deliverable not in task.deliverable:
+            yield Finding((*place, deliverable), f'no deliverable "{deliverable}" in this task')
+        for at, name in enumerate(named):
+            other, _, record = name.rpartition(".")
+            if name not in plan.gate and not (other in plan.task and record in plan.task[other].record):
+                yield Finding((*place, deliverable, at), f'"{name}" is neither a gate nor a TASK.record of this plan')
+
+
+def _gate(place: Path, gate: Gate, plan: Plan) -> Iterator[Finding]:
+    for name, criterion in gate.criterion.items():
+        yield from _criterion((*place, "criterion", name), criterion, plan)
+    if gate.binds is not None:
+        yield from _binds((*place, "binds"), gate.binds, plan)
+    for name, option in gate.option.items():
+        here = (*place, "option", name)
+        for other, values in option.parameters.items():
+            yield from _values((*here, "parameters", other), plan, other, values, amounts=False)
+        for at, other in enumerate(option.again):
+            if other not in plan.task:
+                yield Finding((*here, "again", at), f'no task "{other}"')
 
 
 def in_site(site: Site, plan: Plan) -> Iterator[Finding]:
@@ -118,7 +139,7 @@ def _parameters(plan: Plan, graph: Graph, id: str, task: Task, operation: Operat
         else:
             yield from _value(here, operation, field, value)
     for field in declared.values():
-        if field.required and field.name not in task.parameters:
+        if field.required and field.takes != "standing" and field.name not in task.parameters:
             yield Finding(place, f"{operation.name} needs {field.name}: {field.about}")
 
 
@@ -160,6 +181,8 @@ def _value(place: Path, operation: Operation, field: Field, value: object) -> It
         yield Finding(place, "expected { task, artefact }")
     elif field.takes == "jobs":
         yield Finding(place, "expected { jobs_of }")
+    elif field.takes == "standing":
+        yield Finding(place, "is what the site stands for: the console fills it in")
     else:
         try:
             msgspec.convert(value, _types(operation.parameters)[field.name])
@@ -259,11 +282,25 @@ def _criterion(place: Path, criterion: Criterion, plan: Plan) -> Iterator[Findin
         yield from _threshold(place, criterion, measure.name, measure.kind)
 
 
+def _binds(place: Path, binds: Binds, plan: Plan) -> Iterator[Finding]:
+    task = plan.task.get(binds.task)
+    operation = _find(task)
+    measure = operation.measure(binds.measure) if operation else None
+    if task is None:
+        yield Finding((*place, "task"), f'no task "{binds.task}"')
+    elif measure is None:
+        yield Finding((*place, "measure"), f'{binds.task} measures no "{binds.measure}"')
+    elif measure.series or measure.kind is Kind.TABLE:
+        yield Finding((*place, "measure"), f"{measure.name} is many values: a decision is for one")
+
+
 def _on_record(place: Path, criterion: Criterion, task: Task) -> Iterator[Finding]:
     record = task.record.get(criterion.record)
     if record is None:
         has = ", ".join(task.record) or "none"
         yield Finding((*place, "record"), f'{criterion.task} has no record "{criterion.record}"; it has {has}')
+    elif record.written:
+        yield Finding((*place, "record"), f"{criterion.record} is a file: there is nothing to compare")
     elif record.measure:
         yield Finding((*place, "record"), f"{criterion.record} is measured: name its measure, {record.measure}")
     else:

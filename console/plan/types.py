@@ -64,11 +64,16 @@ class Expectation(Struct, frozen=True, kw_only=True):
 
 
 class Record(Struct, frozen=True, kw_only=True):
-    """A value, or a series of them, that the plan asks for. Filled by ``measure``, else typed by a person."""
+    """A value, or a series of them, that the plan asks for. Filled by ``measure``, else typed by a person.
+
+    Or the program itself writes a file of what the journal holds, and its place is the value.
+    """
 
     label: str
     ref: str = ""
     measure: str = ""
+    written: Literal["", "report"] = ""
+    """Of a task without operation: what the program writes when it is run."""
     role: str = ""
     series: bool = False
     unit: str = ""
@@ -114,6 +119,8 @@ class Task(Struct, frozen=True, kw_only=True):
     step: dict[Id, str] = {}
     record: dict[Slug, Record] = {}
     deliverable: dict[Id, str] = {}
+    shown_by: dict[Id, list[str]] = {}
+    """Deliverable -> what speaks for it, shown before a person ticks: gates, and records as ``TASK.record``."""
     ours: bool = False
     """True for a task that the plan does not have, or only as a heading: its content is this project's."""
 
@@ -139,6 +146,13 @@ class Criterion(Struct, frozen=True, kw_only=True):
     ours: bool = False
 
 
+class Binds(Struct, frozen=True, kw_only=True):
+    """What a gate is decided for and nothing else: a value that a task measured, such as a digest."""
+
+    task: Id
+    measure: str
+
+
 class Option(Struct, frozen=True, kw_only=True):
     """A corrective option of a retest; what it sets stands above plan and site for the new round."""
 
@@ -161,6 +175,8 @@ class Gate(Struct, frozen=True, kw_only=True):
     """The gate whose NO-GO this one takes up again, in a new round of the tasks its criteria name."""
     criterion: dict[Slug, Criterion] = {}
     """A retest that names none has those of the gate that it retests."""
+    binds: Binds | None = None
+    """The decision names that value as it stands; with another one it is stale, and without one there is no GO."""
     option: dict[Id, Option] = {}
     """What a retest may change, by step id or name."""
     go: str = ""

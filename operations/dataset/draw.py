@@ -8,9 +8,10 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from operations.contract import Context, Refusal
-from operations.dataset import records, store
+from operations.contract import Artefact, Context, Refusal
+from operations.dataset import records
 from operations.dataset.records import Record
+from operations.dataset.store import encode
 from operations.files import write_atomic
 
 if TYPE_CHECKING:
@@ -90,11 +91,11 @@ class Survey:
 
 def draw(context: Context, parameters: Parameters) -> None:
     """Reads the store once, writes the sample, reports both."""
-    directory = where(context, parameters)
+    directory = where(context, parameters.source, parameters.store)
     found, manifest, count = survey(context, directory, parameters)
     chosen, clashes = choose(found, parameters.samples)
     path = context.output(f"{parameters.name}_{len(chosen)}.json")
-    write_atomic(path, store.encode(record.plain() for record in chosen))
+    write_atomic(path, encode(record.plain() for record in chosen))
     made = context.artefact("dataset", path)
     labels = Counter(record.label for record in chosen)
     context.measure("size", made.size / 1e6)
@@ -113,19 +114,19 @@ def draw(context: Context, parameters: Parameters) -> None:
     context.measure("store_digest", manifest)
 
 
-def where(context: Context, parameters: Parameters) -> Path:
-    """The store's directory. Raises Refusal if there is none."""
-    if parameters.store:
-        given = Path(parameters.store)
-        directory = given if given.is_absolute() else context.inside(parameters.store)
-        if parameters.source is not None:
-            context.log(f"the store is {parameters.store}, not the one that a job made", "warning")
-    elif parameters.source is not None:
-        directory = context.input(parameters.source)
+def where(context: Context, source: Artefact | None, store: str) -> Path:
+    """The store's directory: ``store``, or else ``source``. Raises Refusal if there is none."""
+    if store:
+        given = Path(store)
+        directory = given if given.is_absolute() else context.inside(store)
+        if source is not None:
+            context.log(f"the store is {store}, not the one that a job made", "warning")
+    elif source is not None:
+        directory = context.input(source)
     else:
         raise Refusal("no store: give source, a store that a job made, or store, a directory on the host")
     if not directory.is_dir():
-        raise Refusal(f"{parameters.store or directory.name} is no directory on this host")
+        raise Refusal(f"{store or directory.name} is no directory on this host")
     return directory
 
 

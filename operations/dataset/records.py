@@ -115,27 +115,30 @@ def batches(directory: Path) -> Iterator[Batch]:
 
 
 def _batch(path: Path) -> Batch:
-    try:
-        status = path.lstat()
-        if not stat.S_ISREG(status.st_mode):
-            return Batch(path.name, "", 0, fault="not a regular file")
-        if status.st_size > FILE_LIMIT:
-            return Batch(path.name, "", status.st_size, fault=f"over {FILE_LIMIT:,} bytes")
-        data = path.read_bytes()
-    except OSError as error:
-        return Batch(path.name, "", 0, fault=f"can't be read: {error.strerror}")
+    data, fault = content(path)
+    if fault:
+        return Batch(path.name, "", len(data), fault=fault)
     records, fault = array(data)
     return Batch(path.name, hashlib.sha256(data).hexdigest(), len(data), tuple(records), fault)
 
 
+def content(path: Path) -> tuple[bytes, str]:
+    """A batch file's bytes, or none and why it can't be read."""
+    try:
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode):
+            return b"", "not a regular file"
+        if status.st_size > FILE_LIMIT:
+            return b"", f"over {FILE_LIMIT:,} bytes"
+        return path.read_bytes(), ""
+    except OSError as error:
+        return b"", f"can't be read: {error.strerror}"
+
+
 def array(data: bytes) -> tuple[list[Any], str]:
     """The items of a JSON array, or none and what is wrong with it."""
-    if not data.strip():
-        return [], "empty"
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return [], "not UTF-8"
+    if fault := unreadable(data):
+        return [], fault
     try:
         found = msgspec.json.decode(data)
     except (msgspec.DecodeError, RecursionError, ValueError):
@@ -145,3 +148,14 @@ def array(data: bytes) -> tuple[list[Any], str]:
     if not isinstance(found, list):
         return [], "not an array"
     return (found, "") if found else ([], "no records")
+
+
+def unreadable(data: bytes) -> str:
+    """Why a batch file's bytes are no text; empty if they are one."""
+    if not data.strip():
+        return "empty"
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return "not UTF-8"
+    return ""

@@ -1,149 +1,296 @@
-"""An evaluation: every row scored by the label set, some answered freely, and all that follows from it."""
+"""An evaluation: rows asked chunk by chunk, of the model and of whom it is held against, and what follows from it."""
 
 from __future__ import annotations
 
-import math
+import importlib.metadata
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import mlx.core as mx
 import msgspec
+import numpy as np
 
-from operations.contract import Context, Refusal
-from operations.model import machine, models, prompts, results, rows, scoring
-from operations.model.training import Example, mean_loss
+from operations.contract import Artefact, Context, Refusal
+from operations.dataset import ngrams
+from operations.model import answerers, machine, models, parts, prompts, results, rows, tasks
+from operations.model.answerers import Answerer, Answers
+from operations.model.sampling import Sample, Training, split_file
+from operations.model.telling import report
 from operations.model.trying import LENGTH
 
 if TYPE_CHECKING:
     from operations.model.evaluate import Parameters
 
-PAIRS = 50
-GENERATED_AT_ONCE = 32
+CHOSEN_BY = 20_000
+"""Rows of validation by which the rival's C is chosen, at most."""
+HELD_OUT = 10
+"""Where there are no such rows, every tenth training row is kept apart for that."""
+
+
+class Stopped(Exception):
+    """The job was asked to end."""
 
 
 class Evaluation:
-    """One model, asked about rows."""
+    """One model, and whom it is held against, asked about rows."""
 
     def __init__(self, context: Context, parameters: Parameters) -> None:
         self.context, self.parameters = context, parameters
-        path, start = context.input(parameters.model), time.perf_counter()
-        self.loaded = models.load(path)
-        context.measure("load_seconds", time.perf_counter() - start)
-        some = rows.read(context.input(parameters.validation))
-        self.rows = some[: parameters.samples] if parameters.samples else some
-        self.shift = rows.read(context.input(parameters.shift)) if parameters.shift else ()
-        train = rows.read(context.input(parameters.train)) if parameters.train else ()
-        labels = {*self.loaded.labels, *rows.labels(self.rows, self.shift, train)}
-        length = parameters.length or self.loaded.length or LENGTH
-        self.form = prompts.format_for(self.loaded.tokenizer, length)
-        self.scorer = scoring.Scorer(self.loaded.model, self.form, sorted(labels))
+        self.start = time.perf_counter()
+        # Rows of a reality check carry the label to learn as their completion, whatever their fields say.
+        self.task = None if parameters.validation and parameters.task == tasks.FIRST else parameters.task
+        self._files()
+        self.loaded = self._load(parameters.model)
+        context.measure("load_seconds", time.perf_counter() - self.start)
+        self.start = time.perf_counter()
+        self.sample = Sample(self.path, self.task, parameters.samples)
+        self.shift = Sample(context.input(parameters.shift), self.task) if parameters.shift else None
+        self.training = Training(self.train, self.task, self.sample) if self.train else None
+        known = {*self.loaded.tasks.get(parameters.task, ()), *self.sample.labels}
+        known |= self.shift.labels if self.shift else set()
+        known |= self.training.labels if self.training else set()
+        self.labels = tuple(sorted(known))
+        self.made_with = self._made_with()
+        self.finished = parts.finished(context, self.made_with)
+        self.told = 0
+        self.resumed = 0
+
+    def _files(self) -> None:
+        parameters, context = self.parameters, self.context
+        if bool(parameters.validation) == bool(parameters.dataset):
+            raise Refusal("an evaluation is of rows or of a data set's split: give validation or dataset")
+        self.train = context.input(parameters.train) if parameters.train else None
+        self.tuned_on = None
+        if parameters.validation:
+            self.path = context.input(parameters.validation)
+        elif parameters.dataset:
+            directory = context.input(parameters.dataset)
+            self.path = split_file(directory, parameters.split)
+            self.train = self.train or split_file(directory, "training")
+            # What the rival's C is chosen by must not be what it is judged by.
+            self.tuned_on = split_file(directory, "validation") if parameters.split == "test" else None
+        if parameters.rival and not self.train:
+            raise Refusal("the rival has nothing to learn from: give train, or a data set")
+
+    def _load(self, artefact: Artefact) -> models.Loaded:
+        return models.load(self.context.input(artefact))
+
+    def _given(self) -> dict[str, Artefact]:
+        given = {
+            name: getattr(self.parameters, name) for name in ("model", "validation", "dataset", "train", "teacher")
+        }
+        return {name: artefact for name, artefact in given.items() if artefact is not None}
+
+    def _made_with(self) -> dict[str, str]:
+        """All that an answer depends on, beside the parameters, which a resumed job shares with the one before."""
+        library = machine.blas()
+        return {
+            **{name: artefact.sha256 for name, artefact in self._given().items()},
+            "labels": str(self.labels),
+            "rows": f"{self.sample.total} of {self.path.name} by {self.parameters.chunk}",
+            "device": machine.device(),
+            "BLAS": f"{library.name}, threads {self.context.threads or library.threads}",
+            "mlx": importlib.metadata.version("mlx"),
+        }
 
     def go(self) -> None:
-        """Scores, generates, reports, writes the results."""
-        context, start = self.context, time.perf_counter()
-        context.log(f"{len(self.rows):,} rows by {len(self.scorer.labels)} labels, {self.scorer.scored_by}")
-        asked, cut = self._asked(self.rows)
-        answers = self._score(self.rows, asked, "rows")
-        context.measure("cut", cut)
-        context.measure("rate", len(answers) / (time.perf_counter() - start))
-        answers = self._generate(answers, asked)
-        shift = self._score(self.shift, self._asked(self.shift)[0], "shift rows")
+        """Asks all, reports, writes the results."""
+        context, parameters = self.context, self.parameters
+        before = sum(parts.read(path).description.seconds for path in self.finished.values())
+        first = self._answerer(self.loaded, parameters.generations)
+        how, length = answerers.PLAN_RULE, 0
+        if isinstance(first, answerers.Scoring):
+            how, length = first.scorer.scored_by, first.form.length
+        context.log(f"{self.sample.total:,} rows by {len(self.labels)} labels, {how}")
+        asked = [self._ask("model", "rows", first)]
+        shift = self._shift(first)
+        # Two large models need not fit beside each other.
+        del first, self.loaded
+        mx.clear_cache()
+        teacher, rival = None, None
+        if parameters.teacher:
+            asked.append(self._ask("teacher", "rows, the teacher", self._teacher(parameters.teacher)))
+            teacher = results.beside(self._about(asked[-1]), self._right(asked[0]), self._right(asked[-1]))
+        if parameters.rival and self.training and len(self.training.labels) > 1:
+            asked.append(self._ask("rival", "rows, the rival", answerers.Rivalling(self._fit, self.labels)))
+            rival = results.beside(self._about(asked[-1]), self._right(asked[0]), self._right(asked[-1]))
+        losses = [parts.read(path).description for path in asked[0]]
+        tokens = sum(part.tokens for part in losses)
+        finite = all(part.loss is not None for part in losses)
         found = results.summarise(
-            answers,
-            labels=self.scorer.labels,
-            shift=results.share(a.right for a in shift),
-            loss=self._loss(asked),
-            scored_by=self.scorer.scored_by,
+            self._answers(asked[0]),
+            labels=self.labels,
+            shift=shift,
+            loss=sum(part.loss or 0.0 for part in losses) / tokens if tokens and finite else None,
+            errors=int(not finite),
+            scored_by=how,
             device=machine.device(),
-            seconds=time.perf_counter() - start,
-            inputs={"model": self.parameters.model.sha256, "validation": self.parameters.validation.sha256},
-            kept=self.parameters.failures,
+            seconds=before + time.perf_counter() - self.start,
+            inputs={name: artefact.sha256 for name, artefact in self._given().items()},
+            kept=parameters.failures,
         )
-        path = context.output(f"{self.parameters.name}_results.json")
+        found = msgspec.structs.replace(
+            found,
+            task=parameters.task,
+            split=parameters.split if parameters.dataset else "",
+            length=length,
+            method=parameters.method,
+            leaked=self.training.leaked if self.training else None,
+            teacher=teacher,
+            rival=rival,
+        )
+        path = context.output(f"{parameters.name}_results.json")
         results.write(path, found)
-        _report(context, found)
+        report(context, found, losses)
+        context.measure("resumed", self.resumed)
+        if self.training:
+            context.measure("training_rows", self.training.rows)
+        else:
+            context.measure("training_rows", None, reason="no training rows were given")
         context.artefact("results", path)
 
-    def _asked(self, some: Sequence[rows.Row]) -> tuple[list[list[int]], int]:
-        made = [self.form.prompt(row.prompt) for row in some]
-        return [ids for ids, _ in made], sum(cut for _, cut in made)
+    def _answerer(self, loaded: models.Loaded, generations: int) -> Answerer:
+        parameters = self.parameters
+        if parameters.method == "generate":
+            return answerers.Generating(loaded, self.labels)
+        form = prompts.format_for(loaded.tokenizer, parameters.length or loaded.length or LENGTH, parameters.task)
+        return answerers.Scoring(loaded, form, self.labels, parameters.batch, generations, parameters.tokens)
 
-    def _score(self, some: Sequence[rows.Row], asked: list[list[int]], unit: str) -> list[results.Answer]:
-        """The rows' answers in their order, told of as they come."""
-        found: dict[int, results.Answer] = {}
-        total, right = len(some), 0
-        every = max(10, total // 1_000 * 10)
+    def _teacher(self, artefact: Artefact) -> Answerer:
+        return self._answerer(self._load(artefact), 0)
+
+    def _fit(self) -> ngrams.Rival:
+        training, limit = self.training, self.parameters.rival_rows
+        assert training is not None, "there is no rival without it"
+        count = min(limit, training.rows) if limit else training.rows
+        if self.tuned_on:
+            tuned = Sample(self.tuned_on, self.task, CHOSEN_BY)
+            chosen_by = [(row.shown, row.completion) for row in tuned]
+            learnt: Callable[[], Iterator[ngrams.Example]] = lambda: training.examples(count)  # noqa: E731
+        else:
+            if count < HELD_OUT:
+                raise Refusal(f"{count} training rows are too few for the rival")
+            chosen_by = [e for i, e in enumerate(training.examples(count)) if i % HELD_OUT == 0][:CHOSEN_BY]
+            learnt = lambda: (e for i, e in enumerate(training.examples(count)) if i % HELD_OUT)  # noqa: E731
+            count -= -(-count // HELD_OUT)
+        self.context.log(f"the rival learns from {count:,} rows")
+        start = time.perf_counter()
+        rival = ngrams.fit(
+            learnt, chosen_by, sorted(training.labels), count, self._learning, machine.blas().threads or 1
+        )
+        self.context.log(f"{rival.about}, {time.perf_counter() - start:.1f} s")
+        return rival
+
+    def _learning(self, done: int, total: int) -> None:
+        self.context.progress(done, total, "rows the rival learns from")
+        if self.context.stopping:
+            raise Stopped
+
+    def _ask(self, who: str, unit: str, answerer: Answerer) -> list[Path]:
+        """The files of the answers, a chunk each, told of as they come."""
+        paths: list[Path] = []
+        right = done = 0
+        size = self.parameters.chunk
+        for number, some in enumerate(self.sample.chunks(size)):
+            path = self.finished.get((who, number))
+            if path is None:
+                path = self._chunk(who, unit, number, some, answerer, (done, right))
+            else:
+                self.resumed += len(some)
+            paths.append(path)
+            done += len(some)
+            right += int(self._hits(path, some).sum())
+            self.context.progress(done, self.sample.total, unit)
+        return paths
+
+    def _chunk(
+        self, who: str, unit: str, number: int, some: list[rows.Row], answerer: Answerer, so_far: tuple[int, int]
+    ) -> Path:
+        start, found = time.perf_counter(), None
+        done, right = so_far
+        seen: set[int] = set()
         try:
-            for scores in self.scorer.score(asked, self.parameters.batch):
-                for score in scores:
-                    answer = results.answer(some[score.index], self.scorer.labels[score.label], score.probability)
-                    found[score.index] = answer
-                    right += answer.right
-                    if len(found) % every == 0 or len(found) == total:
-                        self.context.log(f"{len(found):,} of {total:,} {unit}: {right / len(found):.1%} right")
-                self.context.progress(len(found), total, unit)
+            for found, indices in answerer.answer(some, number * self.parameters.chunk):
+                for index in indices:
+                    seen.add(index)
+                    right += self._is(int(found.predicted[index]), some[index])
+                    self._tell(who, unit, done + len(seen), right)
+                self.context.progress(done + len(seen), self.sample.total, unit)
+                if self.context.stopping:
+                    raise Stopped
         except ArithmeticError as error:
             self.context.measure("errors", 1)
             raise Refusal(f"the model is broken: {error}") from None
-        return [found[i] for i in range(total)]
+        assert isinstance(found, Answers), "a chunk has rows"
+        described = parts.Description(
+            who=who,
+            chunk=number,
+            made_with=self.made_with,
+            cut=found.cut,
+            loss=found.loss,
+            tokens=found.tokens,
+            seconds=time.perf_counter() - start,
+            generating=found.generating,
+            said=tuple(found.said),
+            about=found.about,
+        )
+        path = self.context.output(f"state/{who}-{number:06d}.npz")
+        parts.save(path, parts.Part(described, found.predicted, found.probability))
+        self.told += 1
+        self.context.artefact(parts.NAME, path, step=self.told)
+        return path
 
-    def _generate(self, answers: list[results.Answer], asked: list[list[int]]) -> list[results.Answer]:
-        """The answers, the first of them with what the model says freely."""
-        limit = min(self.parameters.generations, len(answers))
-        tokens = max(self.parameters.tokens, *map(len, self.scorer.answers))
-        start = time.perf_counter()
-        for at in range(0, limit, GENERATED_AT_ONCE):
-            until = min(at + GENERATED_AT_ONCE, limit)
-            said = scoring.generate(self.loaded.model, self.loaded.tokenizer, asked[at:until], tokens)
-            for index, text in zip(range(at, until), said, strict=True):
-                shown = text[: results.PAYLOAD_KEPT]
-                answers[index] = msgspec.structs.replace(answers[index], generated=shown)
-            self.context.progress(until, limit, "generations")
-        if limit:
-            self.context.measure("generation_rate", limit / (time.perf_counter() - start))
-            self.context.log(f"{limit} free generations")
-        else:
-            self.context.measure("generation_rate", None, reason="no free generation was asked for")
-        return answers
+    def _tell(self, who: str, unit: str, done: int, right: int) -> None:
+        total = self.sample.total
+        if done % max(10, total // 1_000 * 10) and done != total:
+            return
+        self.context.log(f"{done:,} of {total:,} {unit}: {right / done:.1%} right")
+        if who == "model":
+            self.context.metric("accuracy", right / done, done)
 
-    def _loss(self, asked: list[list[int]]) -> float | None:
-        examples = [
-            Example(tuple(ids), tuple(self.form.label(row.completion)))
-            for ids, row in zip(asked, self.rows, strict=True)
-        ]
-        loss = mean_loss(self.loaded.model, self.scorer.head, examples, self.parameters.batch)
-        return loss if math.isfinite(loss) else None
+    def _hits(self, path: Path, some: list[rows.Row]) -> Any:
+        predicted = parts.read(path).predicted
+        names = np.array([*self.labels, ""])
+        return names[predicted] == np.array([row.completion for row in some])
 
+    def _right(self, paths: list[Path]) -> Any:
+        chunks = self.sample.chunks(self.parameters.chunk)
+        return np.concatenate([self._hits(path, some) for path, some in zip(paths, chunks, strict=True)])
 
-def _report(context: Context, found: results.Results) -> None:
-    results.measure_share(context, "accuracy", results.Share(found.total, found.correct, found.accuracy), "")
-    for name in ("total", "correct", "incorrect", "macro_accuracy", "scored_by", "errors"):
-        context.measure(name, getattr(found, name))
-    context.measure("loss", found.loss, reason="" if found.loss is not None else "it is not finite")
-    context.measure("classes", len(found.labels))
-    context.measure("duration", found.seconds)
-    types = found.by_attack_type
-    context.measure("by_class", {name: share.accuracy for name, share in types.items()})
-    context.measure("by_class_total", {name: share.total for name, share in types.items()})
-    context.measure("confusion", dict(list(found.confusion.items())[:PAIRS]))
-    missed = {name: share.total - share.correct for name, share in types.items() if share.correct < share.total}
-    context.measure("types_missed", missed)
-    context.measure("by_hard", {name: share.accuracy for name, share in found.by_hard.items()})
-    for name, reason in (
-        ("false_alarms", "no row is benign"),
-        ("overlooked", "no row is an attack"),
-        ("hard", "no row is marked as a hard case"),
-        ("combination", "no row is marked as a new combination"),
-        ("coherent", "no free generation was asked for"),
-        ("generated_accuracy", "no free generation was asked for"),
-        ("agreement", "no free generation was asked for"),
-        ("shift", "no shift set was given"),
-    ):
-        results.measure_share(context, name, getattr(found, name), reason)
-    low, high = found.interval
-    context.log(f"accuracy {found.accuracy:.1%} [{low:.1%}, {high:.1%}], {found.correct} of {found.total}")
+    def _about(self, paths: list[Path]) -> str:
+        return parts.read(paths[0]).description.about
+
+    def _shift(self, answerer: Answerer) -> results.Share | None:
+        if self.shift is None:
+            return None
+        # No loss and no free answer: these belong to the first rows.
+        beyond = max(answerers.LOSS_ROWS, self.parameters.generations)
+        flags: list[bool] = []
+        for some in self.shift.chunks(self.parameters.chunk):
+            *_, (found, _) = answerer.answer(some, beyond)
+            flags += [self._is(int(p), row) for p, row in zip(found.predicted, some, strict=True)]
+        return results.share(flags)
+
+    def _is(self, predicted: int, row: rows.Row) -> bool:
+        return predicted >= 0 and self.labels[predicted] == row.completion
+
+    def _answers(self, paths: list[Path]) -> Iterator[results.Answer]:
+        chunks = self.sample.chunks(self.parameters.chunk)
+        for path, some in zip(paths, chunks, strict=True):
+            part = parts.read(path)
+            said = part.description.said
+            for index, row in enumerate(some):
+                at = int(part.predicted[index])
+                predicted = self.labels[at] if at >= 0 else results.NO_LABEL
+                probability = float(part.probability[index]) if len(part.probability) else None
+                yield results.answer(row, predicted, probability, said[index] if index < len(said) else None)
 
 
 def evaluate(context: Context, parameters: Parameters) -> None:
     """Scores the rows and writes the results."""
-    Evaluation(context, parameters).go()
+    try:
+        Evaluation(context, parameters).go()
+    except Stopped:
+        context.stopped("asked to end; the chunks that are finished are kept")

@@ -181,7 +181,9 @@ def train(context: Context, parameters: Parameters, group: mx.distributed.Group 
         observers=(
             FirstSteps(context, hyper.max_steps),
             Curves(context, hyper, monitoring.log_every, files=monitoring.tensorboard),
-        ),
+        )
+        if group is None or group.rank() == 0
+        else (),
         group=group,
     )
     driving.Driver(context, work).go()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mlx.utils import tree_flatten
 
 from operations.contract import Context, Refusal
-from operations.model import arithmetic, exported, machine, models, prompts, rows, tasks, tuning
+from operations.model import arithmetic, exported, machine, models, multitask, prompts, rows, tasks, tuning
 from operations.model import configuration as configurations
 from operations.model.training import Example, Examples, Training, mean_loss
 
@@ -141,7 +141,8 @@ def _try(
     cut = sum(length > parameters.length for length in lengths)
     context.measure("longest", max(lengths))
     context.measure("cut", cut / len(some), n=len(some), count=cut)
-    trial = Training(loaded.model, asked, Examples(tuning.examples(form, some), parameters.batch, parameters.seed))
+    source = Examples(tuning.examples(form, some), parameters.batch, parameters.seed)
+    trial = Training(loaded.model, asked, source, precision=multitask.precision(context, asked))
     taken = list(trial.steps(2))
     last = taken[-1]
     fine = all(math.isfinite(step.loss) and math.isfinite(step.norm) for step in taken)

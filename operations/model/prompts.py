@@ -39,6 +39,15 @@ class Format:
         room = self.length - len(self.before) - len(self.after)
         return [*self.before, *event[:room], *self.after], len(event) > room
 
+    def prompts(self, texts: Sequence[str]) -> list[tuple[list[int], bool]]:
+        """`prompt` of each text, tokenised together: many times faster where the tokenizer can."""
+        backend = getattr(self.tokenizer, "backend_tokenizer", None)
+        if backend is None:
+            return [self.prompt(text) for text in texts]
+        room = self.length - len(self.before) - len(self.after)
+        found = [encoded.ids for encoded in backend.encode_batch(list(texts), add_special_tokens=False)]
+        return [([*self.before, *inner[:room], *self.after], len(inner) > room) for inner in found]
+
     def label(self, label: str) -> list[int]:
         """The tokens of the answer ``label``, the one that ends it included."""
         return [*self.encode(self.lead + label), self.end]

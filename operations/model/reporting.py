@@ -236,5 +236,7 @@ def _answers(answers: tuple[results.Answer, ...], none: str) -> blocks.Block:
         return blocks.Paragraph(none)
     return blocks.Table(
         ("Id", "Event", "Attack type", "Answer", "Probability", "Freely"),
-        tuple((a.id, a.payload, a.attack_type, a.predicted, f"{a.probability:.3f}", a.generated) for a in answers),
+        tuple(
+            (a.id, a.payload, a.attack_type, a.predicted, blocks.number(a.probability, 3), a.generated) for a in answers
+        ),
     )

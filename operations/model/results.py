@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import numpy as np
 
 from operations import stats
 from operations.contract import Context, Refusal
 from operations.files import write_atomic
 from operations.model.rows import BENIGN, Row
+from operations.model.tasks import FIRST, Task
 
 RIGHT_KEPT = 100
+NO_LABEL = "none of the labels"
 PAYLOAD_KEPT = 2_000
 """Characters of a payload that the results keep."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """One row and what the model made of it; ``generated`` is None where it was not asked to answer freely."""
+    """One row and what the model made of it; ``attack_type`` is its label, whatever the task.
+
+    ``generated`` is None where it was not asked to answer freely, ``probability`` where it was asked in no other way.
+    """
 
     id: str
     attack_type: str
     predicted: str
-    probability: float
+    probability: float | None
     payload: str
     hard: str = ""
     combination: bool = False
@@ -44,8 +51,30 @@ class Share(msgspec.Struct, frozen=True):
     accuracy: float
 
 
+class Beside(msgspec.Struct, frozen=True, kw_only=True):
+    """Another's answers to the same rows; ``advantage`` is the model's, in percentage points, ``interval`` its 95 %.
+
+    The interval is of a paired difference, see `operations.stats.paired`.
+    """
+
+    about: str
+    total: int
+    correct: int
+    accuracy: float
+    both: int
+    model_alone: int
+    other_alone: int
+    neither: int
+    advantage: float
+    interval: tuple[float, float]
+
+
 class Results(msgspec.Struct, frozen=True, kw_only=True):
-    """``total`` to ``by_attack_type`` are the plan's; a share is None where there was nothing to count."""
+    """``total`` to ``by_attack_type`` are the plan's; a share is None where there was nothing to count.
+
+    ``leaked`` counts rows whose payload a training row has, None where no training rows were given. ``split`` is "" for
+    rows of no data set; ``length`` is how many tokens an input had at most, 0 where the plan's rule cut none.
+    """
 
     total: int
     correct: int
@@ -73,43 +102,57 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     inputs: dict[str, str]
     failures: tuple[Answer, ...]
     right: tuple[Answer, ...]
+    task: Task = FIRST
+    split: str = ""
+    length: int = 0
+    method: str = "score"
+    leaked: int | None = None
+    teacher: Beside | None = None
+    rival: Beside | None = None
 
 
-def answer(row: Row, predicted: str, probability: float) -> Answer:
+def answer(row: Row, predicted: str, probability: float | None, generated: str | None = None) -> Answer:
     """The row with the model's answer."""
     return Answer(
         id=str(row.id),
         attack_type=row.completion,
         predicted=predicted,
-        probability=round(probability, 6),
+        probability=None if probability is None else round(probability, 6),
         payload=row.shown[:PAYLOAD_KEPT],
         hard=row.hard,
         combination=row.combination,
+        generated=None if generated is None else generated[:PAYLOAD_KEPT],
     )
 
 
 def share(flags: Iterable[bool]) -> Share | None:
     """How many are true; None for none at all."""
-    counted = Counter(flags)
-    total = counted.total()
-    return Share(total, counted[True], counted[True] / total) if total else None
+    return _share(Counter(flags))
 
 
-def by(answers: Sequence[Answer], key: str) -> dict[str, Share]:
-    """Shares of right answers by an attribute of the answers, in its order."""
-    values = sorted({getattr(a, key) for a in answers})
-    found = {value: share(a.right for a in answers if getattr(a, key) == value) for value in values}
-    return {str(value): counted for value, counted in found.items() if counted}
-
-
-def confusion(answers: Iterable[Answer]) -> dict[str, int]:
-    """Wrong answers by ``class > answer``, the most frequent first."""
-    counted = Counter(f"{a.attack_type} > {a.predicted}" for a in answers if not a.right)
-    return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0])))
+def beside(
+    about: str, ours: np.ndarray[Any, np.dtype[np.bool_]], theirs: np.ndarray[Any, np.dtype[np.bool_]]
+) -> Beside:
+    """The comparison of which rows the model and another have right, in the same order."""
+    both, model_alone = int((ours & theirs).sum()), int((ours & ~theirs).sum())
+    other_alone, neither = int((~ours & theirs).sum()), int((~ours & ~theirs).sum())
+    difference, low, high = stats.paired(both, model_alone, other_alone, neither)
+    return Beside(
+        about=about,
+        total=len(ours),
+        correct=both + other_alone,
+        accuracy=(both + other_alone) / len(ours),
+        both=both,
+        model_alone=model_alone,
+        other_alone=other_alone,
+        neither=neither,
+        advantage=100 * difference,
+        interval=(100 * low, 100 * high),
+    )
 
 
 def summarise(
-    answers: Sequence[Answer],
+    answers: Iterable[Answer],
     *,
     labels: tuple[str, ...],
     shift: Share | None,
@@ -119,13 +162,15 @@ def summarise(
     seconds: float,
     inputs: dict[str, str],
     kept: int,
+    errors: int = 0,
 ) -> Results:
-    """The results of the answers, of which ``kept`` wrong ones are listed."""
-    right = share(a.right for a in answers)
-    assert right is not None, "rows.read gives at least one row"
-    types = by(answers, "attack_type")
-    hard = [a for a in answers if a.hard]
-    asked = [a for a in answers if a.generated is not None]
+    """The results of a stream of answers (at least one), of which ``kept`` wrong ones are listed."""
+    tally = _Tally(labels, kept)
+    for one in answers:
+        tally.add(one)
+    right = _share(tally.flags["right"])
+    assert right is not None, "there is at least one row"
+    types = _by(tally.types)
     return Results(
         total=right.total,
         correct=right.correct,
@@ -134,26 +179,72 @@ def summarise(
         by_attack_type=types,
         interval=stats.wilson(right.correct, right.total),
         macro_accuracy=sum(s.accuracy for s in types.values()) / len(types),
-        confusion=confusion(answers),
-        false_alarms=share(a.predicted != BENIGN for a in answers if a.attack_type == BENIGN),
-        overlooked=share(a.predicted == BENIGN for a in answers if a.attack_type != BENIGN),
-        hard=share(a.right for a in hard),
-        by_hard=by(hard, "hard"),
-        combination=share(a.right for a in answers if a.combination),
-        coherent=share(a.generated in labels for a in asked),
-        generated_accuracy=share(a.generated == a.attack_type for a in asked),
-        agreement=share(a.generated == a.predicted for a in asked),
-        shift=shift,
+        confusion=dict(sorted(tally.confusion.items(), key=lambda item: (-item[1], item[0]))),
+        by_hard=_by(tally.hard),
         loss=loss,
-        errors=int(loss is None),
+        errors=errors,
         labels=labels,
         scored_by=scored_by,
         device=device,
         seconds=seconds,
         inputs=inputs,
-        failures=tuple(a for a in answers if not a.right)[:kept],
-        right=tuple(a for a in answers if a.right)[:RIGHT_KEPT],
+        failures=tuple(tally.failures),
+        right=tuple(tally.right),
+        shift=shift,
+        false_alarms=_share(tally.flags["false_alarms"]),
+        overlooked=_share(tally.flags["overlooked"]),
+        hard=_share(tally.flags["hard"]),
+        combination=_share(tally.flags["combination"]),
+        coherent=_share(tally.flags["coherent"]),
+        generated_accuracy=_share(tally.flags["generated_accuracy"]),
+        agreement=_share(tally.flags["agreement"]),
     )
+
+
+class _Tally:
+    """Counts of answers as they come by, and the first of them."""
+
+    def __init__(self, labels: tuple[str, ...], kept: int) -> None:
+        self._labels, self._kept = set(labels), kept
+        self.flags: defaultdict[str, Counter[bool]] = defaultdict(Counter)
+        self.types: defaultdict[str, Counter[bool]] = defaultdict(Counter)
+        self.hard: defaultdict[str, Counter[bool]] = defaultdict(Counter)
+        self.confusion: Counter[str] = Counter()
+        self.failures: list[Answer] = []
+        self.right: list[Answer] = []
+
+    def add(self, one: Answer) -> None:
+        """Counts an answer."""
+        flags, right = self.flags, one.right
+        flags["right"][right] += 1
+        self.types[one.attack_type][right] += 1
+        if one.attack_type == BENIGN:
+            flags["false_alarms"][one.predicted != BENIGN] += 1
+        elif BENIGN in self._labels:
+            flags["overlooked"][one.predicted == BENIGN] += 1
+        if one.hard:
+            flags["hard"][right] += 1
+            self.hard[one.hard][right] += 1
+        if one.combination:
+            flags["combination"][right] += 1
+        if one.generated is not None:
+            flags["coherent"][one.generated in self._labels] += 1
+            flags["generated_accuracy"][one.generated == one.attack_type] += 1
+            flags["agreement"][one.generated == one.predicted] += 1
+        if not right:
+            self.confusion[f"{one.attack_type} > {one.predicted}"] += 1
+        listed, limit = (self.right, RIGHT_KEPT) if right else (self.failures, self._kept)
+        if len(listed) < limit:
+            listed.append(one)
+
+
+def _share(counted: Counter[bool]) -> Share | None:
+    total = counted.total()
+    return Share(total, counted[True], counted[True] / total) if total else None
+
+
+def _by(counted: dict[str, Counter[bool]]) -> dict[str, Share]:
+    return {name: share for name in sorted(counted) if (share := _share(counted[name]))}
 
 
 def write(path: Path, results: Results) -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from operations import events, files, job
 from operations.contract import Context, Refusal
 from operations.model import configuration as configurations
@@ -128,7 +130,17 @@ def look(context: Context, parameters: Parameters) -> None:
     directories = [context.observed(name) for name in parameters.training.jobs]
     if parameters.follow:
         wait_for_end(context, directories[-1])
-    Look(context, run_of(directories), asked).report()
+    Look(context, run_of(directories), _as_trained(asked, directories[-1])).report()
+
+
+def _as_trained(asked: configurations.Checkpointing, directory: Path) -> configurations.Checkpointing:
+    """What was configured, with what the training's job was given besides."""
+    given = job.read(directory).parameters
+    return msgspec.structs.replace(
+        asked,
+        save_every=given.get("save_every") or asked.save_every,
+        keep_last_n=given.get("keep") or asked.keep_last_n,
+    )
 
 
 def _whole(path: Path, one: events.Made) -> bool:

@@ -66,14 +66,14 @@ class Scorer:
         by_length = sorted(range(len(asked)), key=lambda i: len(asked[i]))
         for start in range(0, len(asked), batch):
             chosen = by_length[start : start + batch]
-            logs = self._log_probabilities([asked[i] for i in chosen])
+            logs = self.log_probabilities([asked[i] for i in chosen])
             for row, values in zip(chosen, logs, strict=True):
                 if not np.isfinite(values).all():
                     raise ArithmeticError(f"row {row + 1}'s scores are not finite")
             best = logs.argmax(axis=1)
             yield [Score(i, int(b), float(np.exp(v[b]))) for i, b, v in zip(chosen, best, logs, strict=True)]
 
-    def _log_probabilities(self, asked: Sequence[Sequence[int]]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    def log_probabilities(self, asked: Sequence[Sequence[int]]) -> np.ndarray[Any, np.dtype[np.float64]]:
         """(prompts, labels) natural logarithms; each row's probabilities add up to 1."""
         logs = np.zeros((len(asked), len(self.labels)))
         for branch in self.branches:

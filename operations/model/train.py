@@ -85,11 +85,22 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mixed_precision: Annotated[
         bool | None, Meta(description="compute in bfloat16 where MLX has a GPU; never on a CPU", extra=AMOUNT)
     ] = None
+    ranks: Annotated[
+        int,
+        Meta(
+            ge=1, le=64, description="processes on the host that take each step together, by MLX's ring", extra=AMOUNT
+        ),
+    ] = 1
     tensorboard: Annotated[bool | None, Meta(description="write TensorBoard's files", extra=AMOUNT)] = None
 
 
 def run(context: Context, parameters: Parameters) -> None:
     """Trains, or goes on where a stopped attempt ended."""
+    if parameters.ranks > 1:
+        from operations.model import ranks
+
+        ranks.launch(context, parameters.ranks)
+        return
     from operations.model import multitask
 
     multitask.train(context, parameters)

@@ -125,7 +125,8 @@ def _try(asked: Asked) -> None:
         def batch(self, step: int) -> Any:
             return collate(examples if step == 1 else longest)
 
-    training = Training(loaded.model, settings, Two())
+    mixed = gpu and settings.hardware.mixed_precision
+    training = Training(loaded.model, settings, Two(), precision=mx.bfloat16 if mixed else None)
     _say(
         Built(
             checkpoint=_bytes(models.weights_of(training.model)),

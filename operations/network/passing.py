@@ -7,6 +7,7 @@ the sink knows after every block that what it has is right, and goes on from the
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 import hashlib
 import ipaddress
 import time
@@ -24,13 +25,14 @@ _TIMED = 1.0
 
 
 class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Source to sink: what comes, from which machine, and why its end is no wire."""
+    """Source to sink: what comes, from which machine, and why its end is no wire; ``counted`` of the files count."""
 
     directory: bool
     size: int
     files: int
     machine: str
     no_wire: str = ""
+    counted: int = 0
 
 
 class Ready(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,9 +81,9 @@ class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Passing:
     """What has passed this end so far, told now and then with rate and time left."""
 
-    def __init__(self, context: Context, size: int, files: int) -> None:
+    def __init__(self, context: Context, size: int, files: int, count: str) -> None:
         self._context = context
-        self.expected, self.size, self.files = size, 0, files
+        self.expected, self.size, self.files, self._count = size, 0, files, count
         self.digests: dict[str, str] = {}
         self.resumed = 0
         """Bytes that were there before, and did not pass."""
@@ -107,7 +109,23 @@ class Passing:
             self._timed, self._at_timed = now, self.size
         if now - self._logged > _LOGGED:
             self._logged = now
-            self._context.log(pace(self.size, self.expected, self.size - self.resumed, now - self._began))
+            passed, seconds = self.size - self.resumed, now - self._began
+            told = pace(self.size, self.expected, passed, seconds)
+            self._context.log(f"file {min(self.whole + 1, self.files)} of {self.files}, {told}")
+            if passed > 0:
+                left = (self.expected - self.size) / passed * seconds
+                self._context.measure("left", left / 60, step=round(seconds))
+
+    @property
+    def whole(self) -> int:
+        """How many of the files that count have passed."""
+        return sum(counts(name, self._count) for name in self.digests)
+
+    def end(self, seconds: float, *, arrived: bool) -> None:
+        """Says what is left at the end: nothing, or nobody knows how much longer it would have taken."""
+        self._context.log(f"{self.whole} of {self.files} files, {self.size / 1e9:.3g} GB in {seconds:.1f} s")
+        why = "" if arrived else "not all of it came"
+        self._context.measure("left", 0.0 if arrived else None, step=round(seconds) + 1, reason=why)
 
     def digest(self, directory: bool) -> str:
         """As `operations.files.digest` has it."""
@@ -115,6 +133,11 @@ class Passing:
             return next(iter(self.digests.values()))
         ordered = sorted(self.digests.items(), key=lambda item: item[0].encode())
         return hashlib.sha256("".join(f"{sha256}  {name}\n" for name, sha256 in ordered).encode()).hexdigest()
+
+
+def counts(name: str, pattern: str) -> bool:
+    """Whether a file of that name in its artefact is one of those that are counted; a lone file has no name there."""
+    return not name or fnmatch.fnmatchcase(name, pattern)
 
 
 def pace(done: int, total: int, passed: int, seconds: float) -> str:
@@ -146,7 +169,8 @@ def report(context: Context, passing: Passing, digest: str, match: bool, seconds
     context.measure("digest", digest or None, reason="" if digest else "not all of it came")
     context.measure("match", match)
     context.measure("size", passing.size)
-    context.measure("files", len(passing.digests))
+    context.measure("files", passing.whole)
+    passing.end(seconds, arrived=bool(digest))
     context.measure("resumed", passing.resumed)
     if passing.resumed:
         why = why or f"an earlier attempt had brought {passing.resumed} bytes"

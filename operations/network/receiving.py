@@ -70,7 +70,7 @@ def _keep(context: Context, parameters: Parameters, source: joining.Joined, part
     why = no_figure(source.here, bool(mine) and mine == offer.machine, here, offer.no_wire) or parameters.too_small(
         offer.size
     )
-    passing = Passing(context, offer.size, offer.files)
+    passing = Passing(context, offer.size, offer.counted, parameters.count)
     began = time.monotonic()
     try:
         sent = _take_all(peer, part, offer, passing)

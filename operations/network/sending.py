@@ -25,6 +25,7 @@ from operations.network.passing import (
     Ready,
     Result,
     Seal,
+    counts,
     no_figure,
     report,
     unwired,
@@ -108,14 +109,15 @@ def _give(
     peer = sink.peer
     size = sum(size for _, _, size in files)
     mine, here = peer.alias(machine()), unwired(sink.here)
-    peer.tell(Offer(directory=directory, size=size, files=len(files), machine=mine, no_wire=here))
+    counted = sum(counts(name, parameters.count) for name, _, _ in files)
+    peer.tell(Offer(directory=directory, size=size, files=len(files), machine=mine, no_wire=here, counted=counted))
     ready = peer.hear(Ready)
     if ready.fault:
         raise Refusal(f"the sink: {ready.fault}")
     why = no_figure(
         parameters.endpoint_address, bool(mine) and mine == ready.machine, here, ready.no_wire
     ) or parameters.too_small(size)
-    passing = Passing(context, size, len(files))
+    passing = Passing(context, size, counted, parameters.count)
     began = time.monotonic()
     try:
         with ThreadPoolExecutor(1, "hash") as hashing:

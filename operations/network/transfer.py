@@ -26,6 +26,9 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             extra=AMOUNT,
         ),
     ] = 0
+    count: Annotated[
+        str, Meta(max_length=256, description="of a directory, files whose name matches are counted: '*.jsonl'")
+    ] = "*"
     timed_from: Annotated[int, Meta(ge=0, description="bytes below which time and rate are not told")] = 0
     role: Literal["sink", "source"]
     address: Annotated[str, Meta(description="the sink's own address to listen on", extra=OWN_ADDRESS)] = "127.0.0.1"
@@ -56,7 +59,8 @@ OPERATION = Operation(
         Measure("digest", Kind.DIGEST, "SHA-256 of all of it, taken in the stream at this end"),
         Measure("match", Kind.FLAG, "both ends' digests are equal, and that of the artefact"),
         Measure("size", Kind.COUNT, "bytes of all files", "bytes"),
-        Measure("files", Kind.COUNT, "files that came whole", "files"),
+        Measure("files", Kind.COUNT, "files that came whole, of those that are counted", "files"),
+        Measure("left", Kind.NUMBER, "how much longer it will take, every few seconds", "min", series=True),
         Measure("resumed", Kind.COUNT, "bytes that an earlier attempt had brought", "bytes"),
         Measure(
             "seconds",

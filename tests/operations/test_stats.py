@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operations.stats import enough, wilson
+from operations.stats import binomial_upper, enough, paired, poisson_upper, wilson
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,49 @@ def test_an_interval_holds_its_point(n, data):
     low, high = wilson(count, n)
     assert 0 <= low <= count / n + 1e-12
     assert count / n - 1e-12 <= high <= 1
+
+
+@pytest.mark.parametrize(
+    ("table", "difference", "low", "high"),
+    [
+        # As published for this method: both, first alone, second alone, neither.
+        ((36, 12, 2, 0), 0.2, 0.0569, 0.3404),
+        ((20, 12, 2, 16), 0.2, 0.0562, 0.3290),
+        ((1, 1, 7, 12), -0.2857, -0.507, -0.026),
+    ],
+)
+def test_paired_interval_is_newcombes(table, difference, low, high):
+    found = paired(*table)
+    assert found == pytest.approx((difference, low, high), abs=5e-4)
+
+
+COUNTS = [(0, 1), (0, 300), (0, 100_000), (1, 1), (1, 2), (3, 7), (300, 300), (41, 58_700), (93_999, 100_000)]
+
+
+@pytest.mark.parametrize(("count", "n"), COUNTS)
+def test_upper_bounds_are_those_that_scipy_computes(count, n):
+    stats = pytest.importorskip("scipy.stats")
+    exact = stats.binomtest(count, n, alternative="less").proportion_ci(0.95, method="exact").high
+    assert binomial_upper(count, n) == pytest.approx(exact, rel=1e-9)
+    assert poisson_upper(count) == pytest.approx(stats.chi2.ppf(0.95, 2 * (count + 1)) / 2, rel=1e-9)
+
+
+@given(st.integers(1, 100_000))
+def test_none_of_many_is_never_nothing(n):
+    assert binomial_upper(0, n) == pytest.approx(1 - 0.05 ** (1 / n), rel=1e-6)
+    assert 2 / n < binomial_upper(0, n) <= 3 / n or n < 10
+    assert poisson_upper(0) / n > binomial_upper(0, n) > 0
+
+
+@given(st.integers(1, 400), st.data())
+def test_a_poisson_bound_lies_above_that_of_trials(n, data):
+    count = data.draw(st.integers(0, n))
+    assert poisson_upper(count) / n >= binomial_upper(count, n) > count / n or count == n
+
+
+def test_no_count_has_no_bound():
+    for count, n in ((0, 0), (-1, 5), (6, 5)):
+        with pytest.raises(ValueError, match="no proportion"):
+            binomial_upper(count, n)
+    with pytest.raises(ValueError, match="no count"):
+        poisson_upper(-1)

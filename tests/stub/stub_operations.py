@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import time
 from typing import Annotated
 
@@ -108,7 +109,83 @@ def watch(context, parameters: WatchParameters) -> None:
     context.measure("attempts", len(parameters.jobs.jobs))
 
 
+class TrainParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    steps: Annotated[int, Meta(ge=1, description="steps", extra=AMOUNT)] = 60
+    keep: Annotated[int, Meta(ge=1, description="last checkpoints that are kept")] = 5
+    say: Annotated[str, Meta(description="a line of the log")] = "all is well: 0 errors"
+
+
+def train(context, parameters: TrainParameters) -> None:
+    """What a training leaves, without one: losses, a checkpoint every ten steps, the last ones kept."""
+    settings = {
+        "model": dict.fromkeys(("name", "path", "output_name", "output_path"), "x"),
+        "data": dict.fromkeys(("train", "validation", "test"), "x"),
+        "hyperparameters": {
+            "learning_rate": 1.0, "batch_size": 1, "num_epochs": 1, "warmup_steps": 0, "max_steps": parameters.steps,
+            "gradient_accumulation_steps": 1,
+        },
+        "checkpointing": {"save_every": 10, "checkpoint_dir": "x", "keep_last_n": parameters.keep},
+        "monitoring": {"log_every": 1, "eval_every": 10, "tensorboard": False, "tensorboard_dir": "x"},
+        "hardware": {"gpu": False, "mixed_precision": False, "distributed": False},
+    }  # fmt: skip
+    path = context.output("configuration.json")
+    write_atomic(path, json.dumps(settings).encode())
+    context.artefact("configuration", path)
+    context.log(parameters.say)
+    for step in range(1, parameters.steps + 1):
+        context.metric("loss", 1 / step, step)
+        context.progress(step, parameters.steps, "steps")
+        if step % 10 == 0:
+            directory = context.output(f"checkpoint-{step}")
+            directory.mkdir()
+            (directory / "weights").write_bytes(b"w" * step)
+            context.artefact("checkpoint", directory, step=step)
+            shutil.rmtree(context.output(f"checkpoint-{step - 10 * parameters.keep}"), ignore_errors=True)
+
+
+class ModelParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    seed: Annotated[int, Meta(ge=0, le=255, description="makes its weights its own")]
+    right: Annotated[int, Meta(ge=0, le=500, description="right of 500", extra=AMOUNT)] = 480
+
+
+def model(context, parameters: ModelParameters) -> None:
+    """A model's directory of a few kB, and results of its evaluation."""
+    path = context.output("model")
+    path.mkdir()
+    write_atomic(path / "config.json", b'{"model_type": "llama", "quantization": {"bits": 4}}')
+    write_atomic(path / "model.safetensors", bytes([parameters.seed]) * 1_000)
+    write_atomic(path / "tokenizer.json", b"{}")
+    write_atomic(path / "labels.json", b'{"labels": ["attack", "benign"], "length": 48}')
+    told = {"total": 500, "correct": parameters.right, "accuracy": parameters.right / 500}
+    results = context.output("results.json")
+    write_atomic(results, json.dumps(told).encode())
+    context.measure("accuracy", parameters.right / 500, n=500, count=parameters.right)
+    context.measure("speed", 1.0)
+    context.artefact("model", path)
+    context.artefact("results", results)
+
+
 OPERATIONS = (
+    Operation(
+        "stub.train",
+        "leave what a training leaves",
+        TrainParameters,
+        train,
+        (),
+        (
+            Output("configuration", "in the plan's form"),
+            Output("checkpoint", "weights", retention="rotates", directory=True, many=True),
+        ),
+        uses="accelerator",
+    ),
+    Operation(
+        "stub.model",
+        "make a model",
+        ModelParameters,
+        model,
+        (Measure("accuracy", Kind.PROPORTION, "right ones"), Measure("speed", Kind.NUMBER, "a figure", "Gbit/s")),
+        (Output("model", "the directory", directory=True), Output("results", "what evaluated it")),
+    ),
     Operation(
         "stub.make",
         "write a file",

@@ -33,13 +33,15 @@ def lines(view: View, gate: GateView, width: int, glyphs: Glyphs, now: datetime.
         drawn += wrapped(
             f"{', '.join(gate.also_ran)} also ran this work: a decision by the same person will say so", width, "warn"
         )
+    if gate.bound:
+        drawn += wrapped(f"for this and nothing else: {gate.bound}", width)
     if gate.provisional:
         drawn += wrapped("provisional: it recommends and unlocks nothing", width, "dim")
     if gate.decision is not None:
         said = gate.decision
         signed = "signed" if said.signed else "unsigned"
         drawn += wrapped(
-            f"decided {said.outcome.upper()} by {said.operator} at {times.stamp(said.at)}, {signed}: {said.reason}; "
+            f"decided {said.reads} by {said.operator} at {times.stamp(said.at)}, {signed}: {said.reason}; "
             "a new decision supersedes it",
             width,
             "good" if said.outcome == "go" else "bad",

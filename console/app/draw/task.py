@@ -14,6 +14,7 @@ from console.conductor import wording
 from console.conductor.view import GateView, JobView, ParameterView, RecordView, TaskState, TaskView, View
 from console.conductor.wording import size
 from console.plan.types import ArtefactFrom, JobsOf
+from operations.contract import Standing
 
 BLANK = Line()
 VALUE_LIMIT = 160
@@ -131,7 +132,7 @@ def _gate(gate: GateView | None, width: int) -> Iterator[Line]:
         said = gate.decision
         signed = "signed" if said.signed else "unsigned"
         who = f"by rule, for {said.operator}" if said.actor == "rule" else f"by {said.operator}"
-        text = f"{said.outcome.upper()} {who} at {times.stamp(said.at)}, {signed}: {said.reason}"
+        text = f"{said.reads} {who} at {times.stamp(said.at)}, {signed}: {said.reason}"
         yield from wrapped(text, width, "", "  ", "  ")
     for criterion in gate.criteria:
         word, tone = verdict(criterion.met)
@@ -251,6 +252,8 @@ def _source(record: RecordView, glyphs: Glyphs) -> Span:
         return "", ""
     if record.typed:
         return f"{glyphs.typed} {record.source}", "typed"
+    if record.written:
+        return f"for {record.source}", "dim"
     return f"job {record.source[:4]}", "dim"
 
 
@@ -277,6 +280,8 @@ def _deliverables(task: TaskView, width: int, glyphs: Glyphs) -> Iterator[Line]:
         first = "".join(text for text, _ in shown[0].left) if shown else ""
         yield line(f"  [{box}] ", (first, style), right=by, key=("deliverable", item.id))
         yield from shown[1:]
+        for told in item.evidence:
+            yield from wrapped(told, width, "dim", "        ", f"      {glyphs.dot} ")
 
 
 def _parameters(task: TaskView) -> Iterator[Line]:
@@ -317,6 +322,8 @@ def amount(value: object) -> str:
         return f"{value.artefact} of {value.task}"
     if isinstance(value, JobsOf):
         return f"jobs of {value.jobs_of}"
+    if isinstance(value, Standing):
+        return value.line
     return str(value)
 
 

@@ -195,8 +195,8 @@ def week(state: str = "running") -> View:
         held = gate(measured=True, accuracy=0.93 if state == "gate" else 0.85, state="ready")
         attention = (("G1", "open: decide GO or NO-GO"),)
     if state == "no-go":
-        said = DecisionView("G1", 1, "no-go", "arthur", "SQL injection is missed too often", "2025-10-17T13:58:00.000Z",
-                            True, "G1-1.toml", False, "person")  # fmt: skip
+        said = DecisionView("G1", 1, "no-go", "NO-GO", "arthur", "SQL injection is missed too often",
+                            "2025-10-17T13:58:00.000Z", True, "G1-1.toml", False, "person")  # fmt: skip
         held = replace(held, state="no-go", decision=said)
         tasks["W0.4.2"] = replace(tasks["W0.4.2"], state="done")
         for id in ("W0.4.3b", "W0.5.2"):
@@ -291,6 +291,10 @@ class Recorded:
     def attach(self, task, path):
         self._ask("attach", task, path)
         return "attachments/0"
+
+    def write(self, task, *, again=False):
+        self._ask("write", task, again)
+        return ["attachments/0"]
 
     def retest(self, gate, option, sets=None):
         self._ask("retest", gate, option, {task: dict(given) for task, given in (sets or {}).items()})

@@ -70,6 +70,34 @@ def test_a_look_that_a_job_takes_every_two_hours_falls_due_while_the_run_goes_on
     assert "watch" not in needs(story, at(16, "12:06")), "nothing is left to look after"
 
 
+def test_a_look_that_a_job_takes_daily_is_that_of_its_day_at_whatever_time(story):
+    story.plan.task["watch"] = msgspec.structs.replace(story.plan.task["watch"], repeats="daily", due="09:00")
+    story.did("make")
+    story.did("split")
+    run = story.start("train")
+    story.state.jobs[run].at = at(16, "08:00").isoformat()
+    assert needs(story, at(16, "08:30"))["watch"] == "next at 09:00 UTC: every day"
+    look = story.did("watch")
+    story.state.jobs[look].at = at(16, "08:35").isoformat()
+    assert needs(story, at(16, "09:30"))["watch"] == "next at 2025-10-17 09:00 UTC: every day"
+    assert needs(story, at(18, "07:00"))["watch"] == "due since 2025-10-17 09:00 UTC: every day"
+    story.end(run)
+    assert "watch" not in needs(story, at(18, "07:01"))
+
+
+def test_a_look_that_a_job_takes_weekly_falls_on_its_weekday(story):
+    story.plan.task["watch"] = msgspec.structs.replace(story.plan.task["watch"], repeats="weekly", weekday="sunday")
+    story.did("make")
+    story.did("split")
+    run = story.start("train")
+    story.state.jobs[run].at = at(16, "08:00").isoformat()
+    assert needs(story, at(18, "23:00"))["watch"] == "next at 2025-10-19 00:00 UTC: every Sunday"
+    assert needs(story, at(19, "08:00"))["watch"] == "due since 00:00 UTC: every Sunday"
+    look = story.did("watch")
+    story.state.jobs[look].at = at(19, "08:05").isoformat()
+    assert needs(story, at(19, "09:00"))["watch"] == "next at 2025-10-26 00:00 UTC: every Sunday"
+
+
 def test_an_open_day_presses_before_a_persons_other_tasks(story):
     story.plan.task["talk"] = Task(
         title="Check",

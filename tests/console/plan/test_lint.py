@@ -99,7 +99,22 @@ PLAN = [
     ("a.toml", 'host = ["ALPHA", "BETA"]', 'host = "ALPHA"', "expected 2 hosts, in the order sink, source"),
     ("b.toml", 'title = "Later"', 'title = "Later"\nparameters = { x = 1 }', "has no operation to take them"),
     ("a.toml", "\nsteps = 500", "\nsteps = -1", "gate.G1r.option.more.parameters.train.steps: "),
+    (
+        "a.toml",
+        'operation = "model.base"\n',
+        'operation = "model.package"\nparameters = { standing = "GO" }\n',
+        "task.base.parameters.standing: is what the site stands for: the console fills it in",
+    ),
+    # What speaks for a deliverable.
+    ("b.toml", 'X-2 = "Done"', 'X-2 = "Done"\n[task.later.shown_by]\nX-9 = ["G1"]', 'X-9: no deliverable "X-9"'),
+    (
+        "b.toml",
+        'X-2 = "Done"',
+        'X-2 = "Done"\n[task.later.shown_by]\nX-2 = ["G1", "make.pattern"]',
+        'task.later.shown_by.X-2[1]: "make.pattern" is neither a gate nor a TASK.record of this plan',
+    ),
     # Records.
+    ("a.toml", 'measure = "patterns", ', 'measure = "patterns", written = "report", ', "only a task that has no oper"),
     ("a.toml", 'measure = "patterns"', 'measure = "pattern"', 'dataset.corpus has no measure "pattern"'),
     ("a.toml", 'measure = "loss", series = true', 'measure = "loss"', "loss is a series: say series = true"),
     ("a.toml", 'measure = "loss_falls", ', 'measure = "loss_falls", series = true, ', "loss_falls is no series"),
@@ -145,6 +160,15 @@ PLAN = [
     ("a.toml", "threshold = 50", "threshold = 150", "share is typed in %: expected 0 to 100, got 150"),
     ("a.toml", "threshold = 50", "threshold = true", "criterion.share.threshold: share is a number: expected a number"),
     ("a.toml", "threshold = 50", "threshold = 50\nsmallest_sample = 9", "share is no proportion: it has no sample"),
+    # What a decision is for.
+    (
+        "a.toml",
+        'title = "One"',
+        'title = "One"\nbinds = { task = "nobody", measure = "x" }',
+        'binds.task: no task "no',
+    ),
+    ("a.toml", 'title = "One"', 'title = "One"\nbinds = { task = "make", measure = "x" }', 'make measures no "x"'),
+    ("a.toml", 'title = "One"', 'title = "One"\nbinds = { task = "watch", measure = "loss" }', "loss is many values"),
     # Gates.
     ("a.toml", 'gate = "G1r"', 'gate = "G7"', 'task.again.gate: no gate "G7"'),
     ("b.toml", 'title = "Later"', 'title = "Later"\ngate = "G1"', "task.later.gate: G1 is decided at decide already"),

@@ -140,6 +140,7 @@ class Recorded:
         self.host, self.name = host, name
         self.directory = host.root / "jobs" / name
         self.directory.mkdir(parents=True)
+        (self.directory / job.JOB).write_bytes(job.encode(job.JobFile(id=name, task="T", operation="model.train")))
         (self.directory / job.EVENTS).write_bytes(b"")
         (self.directory / job.LOCK).write_bytes(b"")
         self.held = (self.directory / job.LOCK).open("rb")

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from operations import events, registry
+from operations import events, job, registry
 from operations.contract import Observed, Refusal
 from operations.files import digest
 from operations.model import configuration as configurations
@@ -67,6 +67,13 @@ def test_exactly_the_last_five_and_the_best(host, look, trained):
         "jobs/first/artefacts/checkpoint-70",
         digest(kept(trained, "checkpoint-70"))[0],
     )
+
+
+def test_what_the_trainings_job_was_given_stands_above_the_configuration(look, trained):
+    given = job.JobFile(id="first", task="T", operation="model.train", parameters={"keep": 3})
+    (trained.directory / job.JOB).write_bytes(job.encode(given))
+    told = look(trained)
+    assert (told.value("asked"), told.value("left_over"), told.value("retained")) == (3, 2, False)
 
 
 @pytest.mark.parametrize("name", ["checkpoint-50", "checkpoint-70", "best-30"])

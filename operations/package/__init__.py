@@ -1,0 +1,1 @@
+"""The signed package of models: made on a host, verified anywhere."""
