@@ -133,8 +133,8 @@ class Arithmetic:
             return ""
         right = int(room / self.evaluation_days(1))
         return (
-            f"all {rows:,} validation rows every {self.asked.monitoring.eval_every:,} steps take {whole:,.3g} days at "
-            f"{self.found.evaluation_rate:,.0f} rows/s, the steps themselves {self.training_days:,.3g}: "
+            f"all {rows:,} validation rows every {self.asked.monitoring.eval_every:,} steps take {_time(whole)} at "
+            f"{self.found.evaluation_rate:,.0f} rows/s, the steps themselves {_time(self.training_days)}: "
             f"{right:,} rows take a tenth of that ({min(rows, bound):,} are scored)"
         )
 
@@ -167,3 +167,11 @@ class Arithmetic:
         if 1 / NAMED_WITHIN <= ratio <= NAMED_WITHIN:
             return ""
         return f"{self.asked.names.name} has {self.found.weights:,} weights, not {named[1]} billion"
+
+
+def _time(days: float) -> str:
+    """A length of time in its own unit: ``24.1 days``, ``40 s``."""
+    for unit, size in (("days", 1.0), ("h", 24.0), ("min", 1_440.0)):
+        if days * size >= 1:
+            return f"{days * size:,.3g} {unit}"
+    return f"{days * DAY:,.2g} s"

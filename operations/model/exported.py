@@ -39,20 +39,17 @@ def labels(path: Path, tasks: Sequence[Task]) -> tuple[int, dict[Task, tuple[str
 
     Raises Refusal at the first line that is no row or lacks a task's label, and if there is none.
     """
-    rows = 0
-    found: dict[Task, set[str]] = {task: set() for task in tasks}
+    rows, met = 0, set()
     with path.open("rb") as stream:
-        for number, line in enumerate(stream, 1):
+        for rows, line in enumerate(stream, 1):
             try:
                 row = _decoder.decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise Refusal(f"{path.name} line {number} is no row: {error}") from None
-            for task, known in found.items():
-                label = getattr(row, task)
-                if not label:
-                    raise Refusal(f"{path.name} line {number} has no label: {task} is empty")
-                known.add(label)
-            rows += 1
+                raise Refusal(f"{path.name} line {rows} is no row: {error}") from None
+            if row not in met:
+                if missing := next((task for task in tasks if not getattr(row, task)), None):
+                    raise Refusal(f"{path.name} line {rows} has no label: {missing} is empty")
+                met.add(row)
     if not rows:
         raise Refusal(f"{path.name} has no rows")
-    return rows, {task: tuple(sorted(known)) for task, known in found.items()}
+    return rows, {task: tuple(sorted({getattr(row, task) for row in met})) for task in tasks}

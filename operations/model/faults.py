@@ -18,7 +18,11 @@ _WORDS = {
     "crash": re.compile(r"\bsegmentation fault\b|\bcore dumped\b|\bbus error\b", re.IGNORECASE),
     "disk": re.compile(r"\bno space left\b", re.IGNORECASE),
 }
-_COUNTED = re.compile(r"(?<![\w.,])(\d[\d,]*)\s+(?:\w+\s+)?(?:errors?|nans?|killed|failures?)\b", re.IGNORECASE)
+_COUNTED = re.compile(
+    r"(?<![\w.,])(?:(\d+(?:,\d{3})*)\s+(?:[a-z]+\s+)?(?:errors|nans?|killed|failures)\b"
+    r"|1\s+(?:[a-z]+\s+)?(?:error|failure)\b(?!\s+(?:rate|bar|[\d.])))",
+    re.IGNORECASE,
+)
 _NONE_BEFORE = re.compile(
     r"\b(?:no|not|never|without|neither|nor|0|zero)(?:\s+(?:any|a|an|single|\w+ing))?\s*$", re.IGNORECASE
 )
@@ -32,7 +36,7 @@ def sign(text: str) -> str:
     error ("error rate 0.0", "error: 0.02") is none either.
     """
     for counted in _COUNTED.finditer(text):
-        if int(counted[1].replace(",", "")):
+        if int((counted[1] or "1").replace(",", "")):
             return "error"
     for name, pattern in _WORDS.items():
         for found in pattern.finditer(text):

@@ -142,7 +142,7 @@ def test_what_can_not_be_evaluated_is_refused(host, tuned, dataset, validation):
     with pytest.raises(Refusal, match="nothing to learn from"):
         evaluated(host, model=tuned, validation=validation, rival=True)
     (host.path(dataset) / "test_1m.jsonl").unlink()
-    with pytest.raises(Refusal, match="dataset is no exported data set: it has no test_1m.jsonl"):
+    with pytest.raises(Refusal, match=r"dataset is no exported data set: it has no test_1m\.jsonl"):
         evaluated(host, model=tuned, dataset=host.artefact(host.path(dataset)))
 
 

@@ -116,7 +116,7 @@ def test_the_plans_contradictions_are_named_with_the_right_figures(tmp_path):
     assert "1.00 epochs of 8,000,000 rows, not 3: 3 are 750,000 steps" in sentences[0]
     # 250 evaluations of a million rows at 120 rows/s, beside 250,000 steps of 1.6 s.
     assert "take 24.1 days" in sentences[1]
-    assert "the steps themselves 4.63" in sentences[1]
+    assert "the steps themselves 4.63 days" in sentences[1]
     assert "19,200 rows take a tenth" in sentences[1]
 
 
