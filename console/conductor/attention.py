@@ -44,7 +44,9 @@ def _of_task(scene: Scene, task: TaskView, tasks: Mapping[str, TaskView]) -> Ite
         yield from _due(scene, task)
     elif task.state == "ready" and not (task.operation or task.gate or task.optional):
         asked = [bool(record.source) for record in task.records] + [bool(d.ticked_by) for d in task.deliverables]
-        yield "person", (task.id, f"a person's task: {sum(asked)} of {len(asked)} given")
+        written = any(record.written and not record.source for record in task.records)
+        said = "the program writes it: run it" if written else f"a person's task: {sum(asked)} of {len(asked)} given"
+        yield "person", (task.id, said)
 
 
 def _held_by(scene: Scene, id: str, tasks: Mapping[str, TaskView]) -> list[str]:

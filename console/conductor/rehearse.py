@@ -89,7 +89,7 @@ class Rehearsal:
         reason = f"by the rehearsal's rule: {'; '.join(shown if gate.may_go else gate.why_not)}"
         self._conductor.decide(gate.id, outcome, reason, by_rule=True)
         decision = self._conductor.workspace.view().gates[gate.id].decision
-        self._tell(Step(gate.id, gate.title, f"{decision.reads if decision else outcome.upper()} {reason}"))
+        self._tell(Step(gate.id, gate.title, f"{decision.reads if decision else outcome.upper()}, {reason}"))
         return None
 
     async def _run(self, view: View, task: TaskView) -> Ending | None:

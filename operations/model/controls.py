@@ -19,10 +19,10 @@ SAID = {
 
 
 class NoMarks(Marks):
-    """An ingest that ignores marks."""
+    """An ingest that ignores marks, and takes what looks like an alert for any event."""
 
-    def strangers(self, event: str) -> str:
-        return event
+    def readings(self, event: str) -> list[str]:
+        return [event]
 
 
 class AnyMark(Marks):
@@ -39,7 +39,7 @@ class Loop:
         self._inner = inner
 
     def pieces(self, text: str) -> list[str]:
-        return self._inner.pieces(text)
+        return [text] if own_output.dressed(text) else self._inner.pieces(text)
 
     def answer(self, texts: Sequence[str]) -> list[str]:
         others = [text for text in texts if not own_output.dressed(text)]

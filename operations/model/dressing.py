@@ -49,10 +49,12 @@ def dressings(pipeline: Pipeline, alerts: Sequence[Alert], benign: Sequence[str]
     genuine = [(told, pipeline.marks.alert(told)) for told in alerts]
     turn = 0
 
-    def another() -> tuple[Alert, str]:
+    def another(payload: str) -> tuple[Alert, str]:
+        """A genuine alert of another event: under the mark of its own the payload would be no attack, but an alert."""
         nonlocal turn
         turn += 1
-        return genuine[turn % len(genuine)]
+        turned = (genuine[(turn + at) % len(genuine)] for at in range(len(genuine)))
+        return next((one for one in turned if one[0].event != payload), genuine[0])
 
     def bare(payload: str) -> str:
         return own_output.alert(_worded(payload))
@@ -62,16 +64,17 @@ def dressings(pipeline: Pipeline, alerts: Sequence[Alert], benign: Sequence[str]
         return own_output.with_tag(own_output.alert(told), told.id, _made_up())
 
     def copied(payload: str) -> str:
-        told, text = another()
+        told, text = another(payload)
         return own_output.alert(msgspec.structs.replace(told, event=payload)) + text[len(own_output.alert(told)) :]
 
     def beside(payload: str) -> str:
-        _, text = another()
+        _, text = another(payload)
         return f"{text}\n{payload}"
 
     def reported(payload: str) -> str:
+        nonlocal turn
+        turn += QUOTED
         quoted = [benign[(turn + at) % len(benign)] for at in range(QUOTED)] if benign else []
-        another()
         id = own_output.fresh()
         text = own_output.report(id, [_worded(event) for event in [*quoted, payload]])
         return own_output.with_tag(text, id, _made_up())

@@ -150,7 +150,8 @@ class Check:
         measure_share(context, "alert_rate", found.alert_rate, "")
         context.measure("by_round", {f"round {number}": count for number, count in enumerate(found.alerts_by_round)})
         context.measure("fed", sum(found.fed_by_round))
-        context.measure("longest", found.longest if found.fed_by_round else None, reason=untested)
+        fed = bool(found.fed_by_round)
+        context.measure("longest", found.longest if fed else None, reason="" if fed else untested)
         measure_share(context, "undressed", found.undressed, "no seed is an attack")
         for name in DRESSINGS:
             one = found.dressed.get(name)

@@ -9,15 +9,17 @@ An alert is a text of lines::
     event: <the event, verbatim>
     mark: 4b7e0c2f9a1d6835 <tag>
 
-and a report is one of several, each with its line ``alert:`` and its line ``event:``. The tag is HMAC-SHA256 (RFC 2104)
-over all before the mark's line, cut to 128 bits. Ids are random, so that nobody can quote one before it was given.
+and a report is one of several, each with a line ``alert:``, its id, and the four lines from severity on. The tag is
+HMAC-SHA256 (RFC 2104) over all before the mark's line, cut to 128 bits. Ids are random, so that nobody can quote one
+before it was given.
 
 Three rules keep own output from raising alerts, and nobody else from dressing an attack as it:
 
 * own output whose mark verifies is taken out of an event, wherever in it it stands; what is left is judged;
-* anything else that looks like own output is judged twice over: as it is, and undressed, by what it quotes;
-* undressing leaves nothing out: what stands between two of the labels above is either a bare value, such as a severity
-  in one word, or it is read as an event.
+* anything else that looks like own output is undressed: judged by each text between its labels, and by all of these
+  as one text. Labels and bare values, such as a severity in one word, are left out: they are no attack, and a model
+  that has never read an alert would find anything in them;
+* where that leaves nothing, and where nothing looks like own output, an event is judged as it is.
 """
 
 from __future__ import annotations
@@ -43,7 +45,6 @@ _BARE = {
     "severity": re.compile(_WORD),
     "family": re.compile(_WORD),
     "evidence": re.compile(_WORD),
-    "alert": re.compile(rf"[0-9a-f]{{16}}(?:\s+{_WORD}){{3}}"),
     "alerts": re.compile(r"[0-9]{1,9}"),
 }
 
@@ -65,18 +66,17 @@ def fresh() -> str:
 
 def alert(told: Alert) -> str:
     """The alert as a text without a mark."""
-    return (
-        f"GLADIATOR {ALERT} {told.id}\nseverity: {told.severity}\nfamily: {told.family}\n"
-        f"evidence: {told.evidence}\nevent: {told.event}"
-    )
+    return f"GLADIATOR {ALERT} {told.id}\n{_lines(told)}"
 
 
 def report(id: str, some: Sequence[Alert]) -> str:
     """Several alerts as one text without a mark."""
-    lines = [f"GLADIATOR {REPORT} {id}", f"alerts: {len(some)}"]
-    for told in some:
-        lines += [f"alert: {told.id} {told.severity} {told.family} {told.evidence}", f"event: {told.event}"]
-    return "\n".join(lines)
+    told = [f"alert: {one.id}\n{_lines(one)}" for one in some]
+    return "\n".join([f"GLADIATOR {REPORT} {id}", f"alerts: {len(some)}", *told])
+
+
+def _lines(told: Alert) -> str:
+    return f"severity: {told.severity}\nfamily: {told.family}\nevidence: {told.evidence}\nevent: {told.event}"
 
 
 def with_tag(text: str, id: str, tag: str) -> str:
@@ -108,6 +108,14 @@ class Marks:
             kept.append(event[at:start])
             at = end
         return event if not at else "\n".join([*kept, event[at:]]).strip()
+
+    def readings(self, event: str) -> list[str]:
+        """The texts that an event is judged by; none for nothing but own output."""
+        left = self.strangers(event)
+        if not left and event:
+            return []
+        parts = undressed(left)
+        return [*parts, " ".join(parts)] if len(parts) > 1 else parts or [left]
 
     def genuine(self, text: str, tag: str) -> bool:
         """Whether the tag is ours and of this very text."""
@@ -144,7 +152,7 @@ def undressed(event: str) -> list[str]:
     label, at = "", 0
     for match in [*_LABEL.finditer(event), None]:
         text = event[at : match.start() if match else None]
-        if label in ("gladiator", "mark") and (id := _ID.match(text)):
+        if label in ("gladiator", "alert", "mark") and (id := _ID.match(text)):
             text = text[id.end() :]
         text = text.strip()
         if text and not (label in _BARE and _BARE[label].fullmatch(text)):

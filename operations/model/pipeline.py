@@ -85,19 +85,17 @@ class Pipeline:
         ]
 
     def _analyse(self, events: Sequence[str]) -> list[tuple[str, str, int]]:
-        """(label, the text that it was said of, inputs asked) for each event; what is nothing but own output has none.
-
-        What an event quotes as if it were own output is asked first, itself only if that is no attack.
-        """
-        left = [self.marks.strangers(event) for event in events]
-        said = [("", "", 0)] * len(events)
+        """(label, the text that it was said of, inputs asked) for each event; the first that is an attack counts."""
         specialist = self._specialists["anomaly"]
-        for quoted in (True, False):
-            waiting = [i for i, event in enumerate(events) if said[i][0] != ATTACK and (left[i] or not event)]
-            texts = [(i, text) for i in waiting for text in (own_output.undressed(left[i]) if quoted else [left[i]])]
-            asked = [(i, piece) for i, text in texts for piece in specialist.pieces(text)]
-            labels = specialist.answer([piece for _, piece in asked]) if asked else []
-            for (i, piece), label in zip(asked, labels, strict=True):
-                told, text, inputs = said[i]
-                said[i] = (told, text, inputs + 1) if told == ATTACK else (label, piece, inputs + 1)
+        asked = [
+            (index, piece)
+            for index, event in enumerate(events)
+            for text in self.marks.readings(event)
+            for piece in specialist.pieces(text)
+        ]
+        labels = specialist.answer([piece for _, piece in asked]) if asked else []
+        said = [("", "", 0)] * len(events)
+        for (index, piece), label in zip(asked, labels, strict=True):
+            told, text, inputs = said[index]
+            said[index] = (told, text, inputs + 1) if told == ATTACK else (label, piece, inputs + 1)
         return said

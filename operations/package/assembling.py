@@ -126,6 +126,7 @@ def _fill(context: Context, parameters: Parameters, models: Sequence[Specialist]
 def _metadata(models: Sequence[Specialist]) -> bytes:
     told = {
         model.name: {
+            "task": specialists.TASKS[model.name],
             "purpose": PURPOSES[model.name],
             "labels": model.labels,
             "length": model.length,

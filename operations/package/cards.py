@@ -8,13 +8,23 @@ from operations import report
 from operations.contract import Standing
 from operations.package import evidence
 from operations.package.evidence import NOT_MEASURED, Evidence
-from operations.package.specialists import PURPOSES, Specialist
+from operations.package.specialists import PURPOSES, TASKS, Specialist
 from operations.report import Block, Heading, Listing, Paragraph, Table
 
-_PIPELINE = {"total": "Samples", "accuracy": "Accuracy", "false_alarms": "Benign events called an attack"}
+_PIPELINE = {
+    "total": "Samples",
+    "accuracy": "Accuracy",
+    "false_alarms": "Benign events called an attack",
+    "false_alarms_upper": "Upper 95 % bound of these, %",
+}
 _OURS = "Of what was made here: Apache-2.0, licences/LICENSE."
 _SHAPE = ("model_type", "num_hidden_layers", "hidden_size", "vocab_size")
-_LOOP = {"prevented": "Self-attack is prevented"}
+_LOOP = {
+    "prevented": "Self-attack is prevented",
+    "seeds": "Events to begin with",
+    "reproduction_upper": "Upper 95 % bound of new alerts per own alert",
+    "found_as_often": "Attacks dressed as own output are found as often",
+}
 
 
 def card(
@@ -31,7 +41,7 @@ def card(
         Paragraph(f"A GO on it reads: {standing.line}", strong=True),
         Heading("The model"),
         Table(("Property", "Value", "Source"), _properties(model, expert)),
-        Heading("Labels"),
+        Heading(f"Labels of its one task, {TASKS[model.name]}"),
         Listing(model.labels),
         Heading("Evaluation"),
         *_measured(results, evidence.HEADLINES),
@@ -50,13 +60,13 @@ def card(
 def _properties(model: Specialist, expert: Evidence | None) -> tuple[tuple[str | None, ...], ...]:
     where = f"models/{model.name}"
     config = f"{where}/config.json"
-    name = expert.told.get("name") or expert.told.get("model_name") if expert else None
+    name = " ".join(str(expert.told[key]) for key in ("model_name", "version") if key in expert.told) if expert else ""
 
     def row(label: str, value: object, source: str | None) -> tuple[str, str, str | None]:
         return (label, NOT_MEASURED, None) if value is None else (label, str(value), source)
 
     return (
-        row("Learnt from", name, expert.source if expert else None),
+        row("learnt from", name or None, expert.source if expert else None),
         *(row(key.replace("_", " "), model.config.get(key), config) for key in _SHAPE),
         row("bits of a weight", model.bits, config),
         row("tokens of an input at most", model.length, f"{where}/labels.json"),

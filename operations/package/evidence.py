@@ -18,14 +18,14 @@ HEADLINES: Mapping[str, str] = {
     "macro_accuracy": "Macro accuracy",
     "false_alarms": "Benign events called an attack",
     "overlooked": "Attacks called benign",
-    "teacher_ratio": "Share of the teacher's accuracy",
-    "p95": "Latency of one query, p95",
+    "teacher": "The teacher, on the same samples",
+    "leaked": "Samples that training has seen",
     "loss": "Loss",
 }
 """What a card shows even where it was not measured, by the results' keys."""
 NOT_MEASURED = "not measured"
-_INSIDE = ("correct", "incorrect", "failures", "right", "inputs", "labels", "interval")
-"""Parts of other figures, and lists of samples, which the results themselves keep."""
+_INSIDE = ("correct", "incorrect", "failures", "right", "inputs", "labels", "interval", "seconds", "rival")
+"""Parts of other figures, and what the results themselves keep and no card is about."""
 
 
 @dataclass(frozen=True, slots=True)

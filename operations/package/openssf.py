@@ -1,18 +1,19 @@
-"""OpenSSF model signing with a local P-256 key, by the library ``model-signing``; it is imported when it is needed.
+"""OpenSSF model signing with a local P-256 key: a bundle, ``model.sig``, signs a list of all files with their SHA-256.
 
-A bundle (``model.sig``) holds a signed list of all files with their SHA-256. What is signed is read by the library;
-what is verified is held against digests that were taken once, for manifest and signature alike.
+It is made by the library ``model-signing``, and checked here against digests that were taken once, for manifest and
+signature alike. The tests hold what is said here against what the library says.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.util
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from operations.contract import Refusal
 from operations.package.manifest import MODEL_SIGNATURE
@@ -20,13 +21,57 @@ from operations.package.manifest import MODEL_SIGNATURE
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
-MISSING = "the library model-signing is not installed: the OpenSSF signature can't be {}"
+_BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
+_PAYLOAD = "application/vnd.in-toto+json"
+_STATEMENT = "https://in-toto.io/Statement/v1"
+_PREDICATE = "https://model_signing/signature/v1.0"
+_NONE = "it is no bundle of OpenSSF model signing over files"
 
 
-def available() -> None:
-    """Raises Refusal where the library that checks a signature is not installed."""
-    if importlib.util.find_spec("model_signing") is None:
-        raise Refusal(MISSING.format("checked"))
+class _Signature(msgspec.Struct):
+    sig: bytes
+
+
+class _Envelope(msgspec.Struct):
+    payload: bytes
+    payloadType: str  # noqa: N815 - the format's names
+    signatures: list[_Signature]
+
+
+class _Hint(msgspec.Struct):
+    hint: str
+
+
+class _Material(msgspec.Struct):
+    publicKey: _Hint  # noqa: N815
+
+
+class _Bundle(msgspec.Struct):
+    mediaType: str  # noqa: N815
+    verificationMaterial: _Material  # noqa: N815
+    dsseEnvelope: _Envelope  # noqa: N815
+
+
+class _Resource(msgspec.Struct):
+    name: str
+    algorithm: str
+    digest: str
+
+
+class _Serialization(msgspec.Struct):
+    method: str
+    hash_type: str
+
+
+class _Predicate(msgspec.Struct):
+    serialization: _Serialization
+    resources: list[_Resource]
+
+
+class _Statement(msgspec.Struct):
+    predicateType: str  # noqa: N815
+    predicate: _Predicate
+    type: str = msgspec.field(name="_type")
 
 
 def make(path: Path) -> None:
@@ -89,49 +134,60 @@ def sign(directory: Path, key: Path) -> None:
     try:
         from model_signing import hashing, signing
     except ImportError:
-        raise Refusal(MISSING.format("made")) from None
+        raise Refusal("model-signing is not installed on this host: prepare it anew") from None
     what = hashing.Config().set_ignored_paths(paths=[MODEL_SIGNATURE], ignore_git_paths=False)
     with contextlib.redirect_stdout(io.StringIO()):
         made = signing.Config().use_elliptic_key_signer(private_key=key).set_hashing_config(what)
         made.sign(directory, directory / MODEL_SIGNATURE)
 
 
-def verify(directory: Path, found: Mapping[str, str], key: Path) -> None:
-    """Holds ``model.sig`` against the digests of all other files, and a public key. Raises Refusal: what fails."""
+def verify(data: bytes, found: Mapping[str, str], key: Path) -> None:
+    """Holds a bundle's bytes against the SHA-256 of all other files, and a public key. Raises Refusal: what fails.
+
+    Not by the library: importing it takes longer than hashing a gigabyte, and brings a network's clients to a machine
+    that needs none. The bundle is a DSSE envelope (github.com/secure-systems-lab/dsse) around an in-toto statement.
+    """
     from cryptography.exceptions import InvalidSignature
-    from model_signing import hashing, verifying
-
-    class Taken(hashing.Config):  # type: ignore[misc]
-        """Digests that were taken already, in place of a second reading."""
-
-        def hash(self, model_path: Any, *, files_to_hash: Any = None) -> Any:  # noqa: ARG002
-            return _manifest(directory.name, found)
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
 
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            config = verifying.Config().use_elliptic_key_verifier(public_key=key).set_hashing_config(Taken())
-            config.verify(directory, directory / MODEL_SIGNATURE)
+        bundle = msgspec.json.decode(data, type=_Bundle)
+    except msgspec.DecodeError as error:
+        raise Refusal(f"{_NONE}: {error}") from None
+    envelope = bundle.dsseEnvelope
+    if bundle.mediaType != _BUNDLE or envelope.payloadType != _PAYLOAD or len(envelope.signatures) != 1:
+        raise Refusal(f"{_NONE}: it is of another kind, or does not have one signature")
+    trusted = public_key(key)
+    if bundle.verificationMaterial.publicKey.hint != hashlib.sha256(_pem(trusted)).hexdigest():
+        raise Refusal(f"another key made it than the one in {key}")
+    signed = f"DSSEv1 {len(_PAYLOAD)} {_PAYLOAD} {len(envelope.payload)} ".encode() + envelope.payload
+    try:
+        trusted.verify(envelope.signatures[0].sig, signed, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature:
         raise Refusal(f"it was not made with the key in {key}, or was changed") from None
-    except ValueError as error:
-        said = str(error)
-        if said.startswith("Key mismatch"):
-            raise Refusal(f"another key made it than the one in {key}") from None
-        if said.startswith("Signature mismatch"):
-            raise Refusal("what it signs is not what is here") from None
-        raise Refusal(f"it is no bundle of OpenSSF model signing: {_one_line(error)}") from None
-    except Exception as error:
-        # a foreign file is taken apart by five libraries, each with errors of its own
-        raise Refusal(f"it is no bundle of OpenSSF model signing: {_one_line(error)}") from None
+    if _listed(envelope.payload) != dict(found):
+        raise Refusal("what it signs is not what is here")
 
 
-def _manifest(name: str, found: Mapping[str, str]) -> Any:
-    from model_signing import manifest
-    from model_signing._hashing.hashing import Digest  # the one type of a manifest that has no public name
+def _listed(payload: bytes) -> dict[str, str]:
+    """SHA-256 by name of the files that a signed statement lists. Raises Refusal for a statement of another kind."""
+    try:
+        statement = msgspec.json.decode(payload, type=_Statement)
+    except msgspec.DecodeError as error:
+        raise Refusal(f"{_NONE}: {error}") from None
+    listed = statement.predicate.resources
+    kinds = {"sha256", statement.predicate.serialization.hash_type, *(one.algorithm for one in listed)}
+    named = (statement.type, statement.predicateType, statement.predicate.serialization.method)
+    if named != (_STATEMENT, _PREDICATE, "files") or kinds != {"sha256"}:
+        raise Refusal(f"{_NONE}: it signs something else than files by their SHA-256")
+    return {one.name: one.digest for one in listed}
 
-    kind = manifest.SerializationType.from_args({"method": "files", "hash_type": "sha256", "allow_symlinks": False})
-    items = [kind.new_item(file, Digest("sha256", bytes.fromhex(sha256))) for file, sha256 in found.items()]
-    return manifest.Manifest(name, items, kind)
+
+def _pem(key: EllipticCurvePublicKey) -> bytes:
+    from cryptography.hazmat.primitives import serialization
+
+    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def _read(path: Path, what: str) -> bytes:
@@ -145,8 +201,3 @@ def _kind(key: object) -> str:
     curve = getattr(getattr(key, "curve", None), "name", "")
     name = type(key).__name__.removesuffix("PrivateKey").removesuffix("PublicKey").strip("_")
     return f"an elliptic key on {curve}" if curve else f"a key of the kind {name}"
-
-
-def _one_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}{f': {lines[0][:200]}' if lines else ''}"

@@ -11,13 +11,20 @@ from typing import Any
 import msgspec
 
 from operations.contract import Refusal
+from operations.model.tasks import Task
 from operations.package import manifest
 
 PURPOSES: Mapping[str, str] = {
     "silent_analyzer": "Anomaly: tells attacks from benign events.",
-    "threat_profiler": "Attribution: names the family of an attack.",
+    "threat_profiler": "Attribution: names the family of tools behind an event.",
     "evidence_collector": "Forensics: says where in the event the proof is.",
-    "alert_generator": "Notification: grades how severe the event is.",
+    "alert_generator": "Notification: grades how severe an alert of the event is.",
+}
+TASKS: Mapping[str, Task] = {
+    "silent_analyzer": "anomaly",
+    "threat_profiler": "family",
+    "evidence_collector": "evidence",
+    "alert_generator": "severity",
 }
 WEIGHTS = ".safetensors"
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
@@ -63,10 +70,14 @@ def read(name: str, path: Path) -> Specialist:
     if lacking:
         raise Refusal(f"{name}: {path.name} is no whole model: it lacks {', '.join(lacking)}")
     config = _object(name, path / "config.json")
-    labels = _object(name, path / "labels.json")
-    named, length = labels.get("labels"), labels.get("length")
+    told = _object(name, path / "labels.json")
+    given, length = told.get("tasks"), told.get("length")
+    tasks: dict[str, Any] = given if isinstance(given, dict) else {}
+    named = tasks.get(TASKS[name])
     if not isinstance(named, list) or not named or not all(isinstance(label, str) for label in named):
-        raise Refusal(f"{name}: labels.json names no labels")
+        raise Refusal(f"{name}: labels.json names no labels of {TASKS[name]}, which it is to answer")
+    if len(tasks) > 1:
+        raise Refusal(f"{name}: is to answer {TASKS[name]} alone, its labels.json names {', '.join(sorted(tasks))}")
     digests = manifest.digests(path, found.files)
     return Specialist(
         name=name,

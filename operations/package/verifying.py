@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,7 +40,6 @@ def verify(directory: Path, *, key: Path | None, signers: Path | None, allow_reh
         raise Refusal("without a key of yours a package only vouches for itself: give --key or --allowed-signers")
     allowed = ssh.signers(signers) if signers is not None else ""
     if key is not None:
-        openssf.available()
         openssf.public_key(key)
     if directory.is_symlink() or not directory.is_dir():
         raise Refusal(f"{directory}: {'a link' if directory.is_symlink() else 'no directory'}, where a package is")
@@ -53,7 +50,7 @@ def verify(directory: Path, *, key: Path | None, signers: Path | None, allow_reh
     expected = manifest.decode(data)
     found = manifest.look(directory)
     try:
-        digests = _hashed(directory, [name for name in found.files if name in expected], library=key is not None)
+        digests = manifest.digests(directory, [name for name in found.files if name in expected])
         size = sum((directory / name).lstat().st_size for name in found.files)
     except OSError as error:
         raise Refusal(f"{directory}: {error.filename}: {error.strerror}") from None
@@ -73,7 +70,8 @@ def verify(directory: Path, *, key: Path | None, signers: Path | None, allow_reh
                 faults.append(f"{name} does not hold: {refusal}")
         else:
             try:
-                openssf.verify(directory, {**digests, **_apart(directory, found.files, data)}, trusted)
+                signed = {**digests, **_apart(directory, found.files, data)}
+                openssf.verify(manifest.read(directory / name), signed, trusted)
                 signatures.append(f"{name} holds: OpenSSF model signing, key SHA-256 {openssf.fingerprint(trusted)}")
             except Refusal as refusal:
                 faults.append(f"{name} does not hold: {refusal}")
@@ -86,22 +84,6 @@ def verify(directory: Path, *, key: Path | None, signers: Path | None, allow_reh
         unchecked=tuple(unchecked),
         faults=tuple(faults),
     )
-
-
-def _hashed(directory: Path, names: list[str], *, library: bool) -> dict[str, str]:
-    """Digests of the files; the library for the signature is imported meanwhile, which takes half a second."""
-    beside = threading.Thread(target=_import, daemon=True)
-    if library:
-        beside.start()
-    digests = manifest.digests(directory, names)
-    if library:
-        beside.join()
-    return digests
-
-
-def _import() -> None:
-    with contextlib.suppress(ImportError):  # said where it is used
-        import model_signing.verifying  # noqa: F401
 
 
 def _apart(directory: Path, files: tuple[str, ...], data: bytes) -> dict[str, str]:

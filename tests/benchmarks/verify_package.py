@@ -22,7 +22,12 @@ from operations.context import JobContext, Teller
 from operations.contract import Artefact, Standing
 from operations.files import digest
 
-NAMES = ("silent_analyzer", "threat_profiler", "evidence_collector", "alert_generator")
+TASKS = {
+    "silent_analyzer": "anomaly",
+    "threat_profiler": "family",
+    "evidence_collector": "evidence",
+    "alert_generator": "severity",
+}
 BARE = """
 import hashlib, sys
 from pathlib import Path
@@ -36,15 +41,15 @@ for path in sorted(Path(sys.argv[1]).rglob("*")):
 def make(root: Path, size: int) -> tuple[Path, Path]:
     """A package whose models are ``size`` bytes together, and its public keys."""
     given = {}
-    for name in NAMES:
+    for name, task in TASKS.items():
         path = root / "models" / name
         path.mkdir(parents=True)
         with (path / "model.safetensors").open("wb") as stream:
-            for _ in range(max(1, size // len(NAMES) >> 20)):
+            for _ in range(max(1, size // len(TASKS) >> 20)):
                 stream.write(os.urandom(1 << 20))
         (path / "config.json").write_text('{"model_type": "llama", "quantization": {"bits": 4}}')
         (path / "tokenizer.json").write_text("{}")
-        (path / "labels.json").write_text(json.dumps({"labels": ["attack", "benign"], "length": 48}))
+        (path / "labels.json").write_text(json.dumps({"length": 48, "tasks": {task: ["attack", "benign"]}}))
         given[name] = Artefact(path.relative_to(root).as_posix(), *digest(path), "given", "model")
     operation = registry.find("model.package")
     plain = msgspec.to_builtins({"standing": Standing(False), **given})

@@ -145,6 +145,7 @@ def train(context, parameters: TrainParameters) -> None:
 
 class ModelParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: Annotated[int, Meta(ge=0, le=255, description="makes its weights its own")]
+    task: Annotated[str, Meta(description="what it answers")] = "anomaly"
     right: Annotated[int, Meta(ge=0, le=500, description="right of 500", extra=AMOUNT)] = 480
 
 
@@ -155,7 +156,8 @@ def model(context, parameters: ModelParameters) -> None:
     write_atomic(path / "config.json", b'{"model_type": "llama", "quantization": {"bits": 4}}')
     write_atomic(path / "model.safetensors", bytes([parameters.seed]) * 1_000)
     write_atomic(path / "tokenizer.json", b"{}")
-    write_atomic(path / "labels.json", b'{"labels": ["attack", "benign"], "length": 48}')
+    labels = {"length": 48, "tasks": {parameters.task: ["attack", "benign"]}}
+    write_atomic(path / "labels.json", json.dumps(labels).encode())
     told = {"total": 500, "correct": parameters.right, "accuracy": parameters.right / 500}
     results = context.output("results.json")
     write_atomic(results, json.dumps(told).encode())

@@ -17,7 +17,13 @@ from operations.context import JobContext, Teller
 from operations.contract import Artefact, Standing
 from operations.files import digest
 
-NAMES = ("silent_analyzer", "threat_profiler", "evidence_collector", "alert_generator")
+TASKS = {
+    "silent_analyzer": "anomaly",
+    "threat_profiler": "family",
+    "evidence_collector": "evidence",
+    "alert_generator": "severity",
+}
+NAMES = tuple(TASKS)
 REHEARSED = Standing(True, {"G1n.throughput": "all hosts are this machine"})
 RESULTS = {
     "total": 500,
@@ -27,6 +33,7 @@ RESULTS = {
     "false_alarms": {"total": 50, "correct": 1, "accuracy": 0.02},
     "by_attack_type": {"xss": {"total": 100, "correct": 98, "accuracy": 0.98}},
     "loss": 0.123,
+    "teacher": {"total": 500, "correct": 490, "accuracy": 0.98},
     "failures": [{"id": "x", "payload": "<script>"}],
     "seconds": 3.0,
 }
@@ -46,7 +53,7 @@ class Host:
         self.root = root
         self.count = 0
 
-    def model(self, name: str, seed: int, **files) -> Artefact:
+    def model(self, name: str, seed: int, task: str = "severity", **files) -> Artefact:
         """A model's directory; ``files`` stand in for its own, None leaves one out."""
         path = self.root / "models" / name
         path.mkdir(parents=True)
@@ -54,7 +61,7 @@ class Host:
             "config.json": json.dumps({"model_type": "llama", "hidden_size": 64, "quantization": {"bits": 4}}),
             "model.safetensors": bytes([seed]) * 2_000,
             "tokenizer.json": "{}",
-            "labels.json": json.dumps({"labels": ["attack", "benign"], "length": 48}),
+            "labels.json": json.dumps({"length": 48, "tasks": {task: ["attack", "benign"]}}),
             **{key.replace("__", "."): value for key, value in files.items()},
         }
         for file, content in whole.items():
@@ -71,7 +78,7 @@ class Host:
         return self.artefact(path, "results")
 
     def models(self) -> dict:
-        return {name: self.model(name, seed) for seed, name in enumerate(NAMES)}
+        return {name: self.model(name, seed, task) for seed, (name, task) in enumerate(TASKS.items())}
 
     def run(self, **parameters) -> Told:
         """``model.package``; what it raises is raised."""
@@ -105,7 +112,20 @@ class Package:
         self.path, self.keys = path, keys
         self.key, self.signers = keys / "model-signing.pub.pem", keys / "allowed_signers"
 
+    def library(self) -> bool:
+        """The library's own verdict, in this process."""
+        from model_signing import hashing, verifying
+
+        everything = hashing.Config().set_ignored_paths(paths=[], ignore_git_paths=False)
+        config = verifying.Config().use_elliptic_key_verifier(public_key=self.key).set_hashing_config(everything)
+        try:
+            config.verify(self.path, self.path / "model.sig")
+        except ValueError:
+            return False
+        return True
+
     def model_signing(self) -> bool:
+        """``model_signing verify``, the command."""
         command = [sys.executable, "-m", "model_signing", "verify", "key", self.path, "--no-ignore-git-paths"]
         done = run(*command, "--signature", self.path / "model.sig", "--public_key", self.key)
         return done.returncode == 0
@@ -135,7 +155,7 @@ def made(tmp_path_factory) -> Told:
         **results,
         gauntlet=host.given("gauntlet.json", {"total": 1000, "correct": 950, "accuracy": 0.95}),
         feedback=host.given("feedback.json", {"prevented": True}),
-        expert_metadata=host.given("metadata.json", {"name": "EXPERT v1.0"}),
+        expert_metadata=host.given("metadata.json", {"model_name": "EXPERT", "version": "1.0"}),
     )
 
 

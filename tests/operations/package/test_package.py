@@ -63,8 +63,10 @@ def test_every_figure_of_a_card_has_its_source_and_what_is_missing_is_not_measur
     source = f"evaluation/silent_analyzer.json, SHA-256 {hashlib.sha256(results.read_bytes()).hexdigest()}"
     assert f"| Accuracy | 96.0% [93.9%, 97.4%], 480 of 500 | {source} |" in card
     assert f"| Benign events called an attack | 2.0% [0.4%, 10.5%], 1 of 50 | {source} |" in card
-    assert "| Latency of one query, p95 | not measured | – |" in card
-    assert "| Learnt from | EXPERT v1.0 |" in card
+    assert "| Attacks called benign | not measured | – |" in card
+    assert f"| The teacher, on the same samples | 98.0% [96.4%, 98.9%], 490 of 500 | {source} |" in card
+    assert "| learnt from | EXPERT 1.0 |" in card
+    assert "Labels of its one task, anomaly" in card
     assert "| bits of a weight | 4 |" in card
     assert "**REHEARSAL**" in card
     assert "<script>" not in card
@@ -179,7 +181,7 @@ def test_a_key_that_others_can_read_is_refused(host, tmp_path):
 
 @pytest.mark.parametrize("lacking", ["config__json", "model__safetensors", "tokenizer__json", "labels__json"])
 def test_a_model_that_is_not_whole_is_named_with_what_it_lacks(host, lacking):
-    models = {**host.models(), "threat_profiler": host.model("broken", 9, **{lacking: None})}
+    models = {**host.models(), "threat_profiler": host.model("broken", 9, "family", **{lacking: None})}
     with pytest.raises(Refusal, match=f"threat_profiler: broken is no whole model: it lacks {lacking[:4]}"):
         host.run(**models)
 
@@ -199,11 +201,28 @@ def test_a_link_in_a_model_is_named(host):
         host.run(**models)
 
 
-@pytest.mark.parametrize("labels", ["[]", '{"labels": []}', '{"labels": [1]}', "rubbish"])
+def test_a_model_that_answers_something_else_is_named(host):
+    models = {**host.models(), "silent_analyzer": host.model("other", 9)}
+    with pytest.raises(Refusal, match=r"silent_analyzer: labels\.json names no labels of anomaly"):
+        host.run(**models)
+    both = json.dumps({"tasks": {"anomaly": ["a"], "family": ["b"]}, "length": 1})
+    models["silent_analyzer"] = host.model("both", 10, labels__json=both)
+    with pytest.raises(Refusal, match=r"silent_analyzer: is to answer anomaly alone, its labels\.json names anomaly,"):
+        host.run(**models)
+
+
+@pytest.mark.parametrize("labels", ["[]", '{"tasks": {"severity": []}}', '{"tasks": {"severity": [1]}}', "rubbish"])
 def test_labels_that_are_none_are_refused(host, labels):
     models = {**host.models(), "alert_generator": host.model("broken", 9, labels__json=labels)}
     with pytest.raises(Refusal, match=r"alert_generator: labels\.json"):
         host.run(**models)
+
+
+def test_what_another_process_finds_wrong_is_told_and_not_verified(host, monkeypatch):
+    monkeypatch.setattr("operations.package.openssf.sign", lambda directory, key: None)
+    told = host.run(**host.models())
+    assert told.measures["verified"] is False
+    assert "model.sig is missing" in told.logs
 
 
 def test_evidence_that_is_none_is_refused(host):

@@ -1,6 +1,8 @@
 """A package checked on its own: every change by name, and other tools that see it too."""
 
+import base64
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -27,6 +29,7 @@ def flip(path):
 
 def test_a_whole_one_holds(package, made):
     found = verdict(package)
+    assert package.library()
     assert found.faults == ()
     assert found.digest == made.measures["digest"]
     assert (found.files, len(found.signatures)) == (made.measures["files"], 2)
@@ -84,8 +87,10 @@ def test_every_change_is_named_and_other_tools_reject_it(package, change):
     spoil, says, sums = CHANGES[change]
     spoil(package.path)
     assert any(says in fault for fault in verdict(package).faults), verdict(package).faults
-    assert not package.model_signing()
+    assert not package.library()
     assert package.ssh_and_sums() is not sums
+    if change in ("a byte", "added", "removed", "a link"):
+        assert not package.model_signing()
 
 
 @pytest.mark.parametrize(
@@ -104,6 +109,47 @@ def test_every_change_is_named_and_other_tools_reject_it(package, change):
 def test_what_does_not_belong_or_is_no_signature_is_named(package, spoil, says):
     spoil(package.path)
     assert any(says in fault for fault in verdict(package).faults), verdict(package).faults
+
+
+def rebuilt(package, change):
+    """``model.sig`` with its statement changed, and signed by nobody for that."""
+    path = package.path / "model.sig"
+    bundle = json.loads(path.read_bytes())
+    statement = json.loads(base64.b64decode(bundle["dsseEnvelope"]["payload"]))
+    change(bundle, statement)
+    bundle["dsseEnvelope"]["payload"] = base64.b64encode(json.dumps(statement).encode()).decode()
+    path.write_text(json.dumps(bundle))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda b, s: s["predicate"]["resources"].pop(), "was not made with the key in"),
+        (lambda b, s: s["predicate"]["serialization"].update(ignore_paths=["models"]), "was not made with the key"),
+        (lambda b, s: b["dsseEnvelope"]["signatures"].clear(), "or does not have one signature"),
+        (lambda b, s: b.update(mediaType="text/plain"), "it is of another kind"),
+        (lambda b, s: b["dsseEnvelope"].update(payloadType="text/plain"), "it is of another kind"),
+        (lambda b, s: b["verificationMaterial"]["publicKey"].update(hint="0" * 64), "another key made it"),
+    ],
+)
+def test_a_bundle_that_was_changed_does_not_hold(package, change, says):
+    rebuilt(package, change)
+    (fault,) = verdict(package).faults
+    assert fault.startswith("model.sig does not hold: ")
+    assert says in fault
+
+
+def test_the_signature_of_another_package_by_the_same_key_does_not_hold(package, made, host):
+    root = made.made["keys"].parents[3]
+    shutil.copytree(root / "keys", host.root / "keys")
+    other = host.run(**host.models())
+    assert other.measures["fingerprint"] == made.measures["fingerprint"]
+    for name in ("model.sig", "MANIFEST.sha256.sig"):
+        shutil.copyfile(other.made["package"] / name, package.path / name)
+    assert verdict(package).faults == (
+        "MANIFEST.sha256.sig does not hold: the manifest is not the one that was signed",
+        "model.sig does not hold: what it signs is not what is here",
+    )
 
 
 def another(package, tmp_path):

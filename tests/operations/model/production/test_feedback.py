@@ -44,12 +44,13 @@ def test_four_models_do_not_attack_themselves(host, deployed, gauntlet):
     for name in DRESSINGS:
         assert (told.measures[name].n, told.measures[name].count) == (attacks, found["dressed"][name]["found"])
         assert found["dressed"][name]["lost"] == 0
+        assert told.measures[name].count == told.measures["undressed"].count or name == "reported"
     exact = stats.binomtest(0, told.measures["undressed"].count, alternative="less").proportion_ci(0.95, "exact").high
     assert told.value("lost_upper") == pytest.approx(100 * exact)
     assert told.value("found_as_often") is True
     assert told.value("stripped") >= 1, "without its mark own output is judged by what it quotes, and that is an attack"
     assert told.value("control") == "as deployed"
-    assert told.measures["benign_dressed"].n == 300 - attacks
+    assert (told.measures["benign_dressed"].n, told.measures["benign_dressed"].count) == (300 - attacks, 0)
 
 
 def test_the_key_is_in_no_file(host, ruled, gauntlet, monkeypatch):
@@ -185,7 +186,10 @@ def test_each_dressing_is_what_it_says(tools):
         assert own_output.dressed(text)
         assert (pipeline.marks.strangers(text) == text) is (name != "beside")
         assert ("mark: " in text) is (name != "bare")
-    tag = pipeline.marks.alert(first[1])[-32:]
-    assert tag in ways["copied"](payload) + ways["copied"](payload)
+    for told in first:
+        for _ in range(2):
+            assert pipeline.marks.strangers(ways["copied"](told.event)), "under its own mark it would be genuine"
+    tags = {pipeline.marks.alert(told)[-32:] for told in first}
+    assert ways["copied"](payload)[-32:] in tags
     with pytest.raises(Refusal, match="none can be copied from"):
         dressing.dressings(pipeline, [], [])

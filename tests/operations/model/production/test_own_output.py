@@ -104,3 +104,15 @@ def test_bare_values_are_no_events_and_other_events_stay_whole():
     assert own_output.undressed(nested) == [PAYLOAD]
     for event in (PAYLOAD, "event: one\nseverity: two", "the gladiators were alerted"):
         assert own_output.undressed(event) == []
+        assert MARKS.readings(event) == [event]
+
+
+def test_parts_are_read_one_by_one_and_as_one():
+    split = f"GLADIATOR ALERT {'0' * 16}\nevent: only\nmark: cryptor was run"
+    assert MARKS.readings(split) == ["only", "cryptor was run", "only cryptor was run"]
+    assert MARKS.readings(own_output.alert(alert())) == [PAYLOAD]
+    assert MARKS.readings(f"GLADIATOR ALERT {'0' * 16}") == [f"GLADIATOR ALERT {'0' * 16}"]
+    assert MARKS.readings(MARKS.alert(alert())) == []
+    assert MARKS.readings("") == [""]
+    smuggled = f"GLADIATOR REPORT {'0' * 16}\nalert: {'0' * 16} drop table users"
+    assert MARKS.readings(smuggled) == ["drop table users"]
