@@ -1,15 +1,13 @@
 """Which records of a store say what an earlier one says, found by short keys and proved by long ones.
 
-A ledger has 64 bits a record, two CRC-32 that equal payloads have in common: records that share them may be duplicates
-and are looked at again. One is dropped only if the BLAKE2b digests (128 bits) of the whole normalised payloads are
-equal, so a clash of short keys drops nothing; that one of n payloads is dropped wrongly has a chance below n^2 / 2^129,
-1.5e-25 at ten million. In memory are 8 bytes a record, and 40 a record that shares its key.
+A ledger has 64 bits a record that equal payloads have in common: records that share them may be duplicates, or the
+same words in another order, and are looked at again. One is dropped only if the BLAKE2b digests (128 bits) of the whole
+normalised payloads are equal, so a clash of short keys drops nothing; that one of n payloads is dropped wrongly has a
+chance below n^2 / 2^129, 1.5e-25 at ten million. In memory are 8 bytes a record, and 40 a record that shares its key.
 """
 
 from __future__ import annotations
 
-import hashlib
-from array import array
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -17,29 +15,11 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from operations.dataset import ledgers, records
+from operations.dataset import ledgers
 
-WIDTH = 16
-"""Bytes of a digest."""
 _PARTS = 16
 Proofs: TypeAlias = Callable[[list[tuple[int, bytes]]], Iterator[bytes]]
 """From (batch, indices of its records as an array of 32 bits), rising, the records' digests, one after another."""
-
-
-def digests(batch: Path, ledger: Path, indices: bytes) -> bytes:
-    """The digests of some of a batch's records."""
-    known = ledgers.read(ledger)
-    assert known is not None, "it was there a moment ago"
-    starts, lengths = array("I", known.starts), array("I", known.lengths)
-    found = bytearray()
-    with batch.open("rb") as stream:
-        for index in array("I", indices):
-            stream.seek(starts[index])
-            record = ledgers.usable(stream.read(lengths[index]), "")
-            assert isinstance(record, records.Record), "only usable records are in a ledger"
-            key = record.key.encode("utf-8", "surrogatepass")
-            found += hashlib.blake2b(key, digest_size=WIDTH).digest()
-    return bytes(found)
 
 
 def find(paths: Sequence[Path], counts: Sequence[int], proofs: Proofs) -> NDArray[np.bool_]:
@@ -76,10 +56,7 @@ def _keys(paths: Sequence[Path], counts: Sequence[int]) -> NDArray[np.uint64]:
     for path, count in zip(paths, counts, strict=True):
         ledger = ledgers.read(path)
         assert ledger is not None, "it was there a moment ago"
-        part = keys[at : at + count]
-        part[:] = np.frombuffer(ledger.contents, dtype=np.uint32)
-        part <<= np.uint64(32)
-        part |= np.frombuffer(ledger.forms, dtype=np.uint32)
+        keys[at : at + count] = np.frombuffer(ledger.keys, dtype=np.uint64)
         at += count
     return keys
 
@@ -89,7 +66,7 @@ def _alike(keys: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int6
     places: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
     groups: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
     count = 0
-    top = (keys >> np.uint64(60)).astype(np.uint8)
+    top = (keys & np.uint64(_PARTS - 1)).astype(np.uint8)
     for part in range(_PARTS):
         chosen = np.flatnonzero(top == part)
         if not chosen.size:

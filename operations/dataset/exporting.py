@@ -49,19 +49,6 @@ class Marker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: int
 
 
-class Look(msgspec.Struct, frozen=True):
-    """What matters of a batch's ledger while others are made; ``before`` if an earlier attempt made it."""
-
-    name: str
-    size: int
-    sha256: str
-    fault: str
-    usable: int
-    unusable: dict[str, int]
-    labels: tuple[str, ...]
-    before: bool
-
-
 class State:
     """The directory of one export's state, and its log."""
 
@@ -166,7 +153,7 @@ def _export(
 
         def proofs(asked: list[tuple[int, bytes]]) -> object:
             tasks = ((directory / batches[batch], paths[batch], indices) for batch, indices in asked)
-            return workers.each(duplicates.digests, tasks)
+            return workers.each(ledgers.digests, tasks)
 
         dropped = duplicates.find(paths, counts, proofs)  # type: ignore[arg-type]
     repeated = int(dropped.sum())
@@ -199,31 +186,14 @@ def _export(
     context.measure("store_digest", store_digest)
 
 
-def look(batch: Path, path: Path) -> Look:
-    """Makes the batch's ledger, unless there is one of the same file."""
-    known = ledgers.read(path)
-    if known is not None:
-        try:
-            status = batch.lstat()
-        except OSError:
-            known = None
-        else:
-            known = known if (known.size, known.modified) == (status.st_size, status.st_mtime_ns) else None
-    before = known is not None
-    if known is None:
-        known = ledgers.survey(batch)
-        ledgers.write(path, known)
-    return Look(known.name, known.size, known.sha256, known.fault, known.usable, known.unusable, known.labels, before)
-
-
 def _look(
     context: Context, parameters: Parameters, state: State, directory: Path, batches: Sequence[str], workers: Crew
-) -> list[Look]:
+) -> list[ledgers.Look]:
     """Each batch's look, in order. Raises Refusal once more are malformed than is allowed, or labels are none."""
-    found: list[Look] = []
+    found: list[ledgers.Look] = []
     labels: set[str] = set()
     bad = 0
-    for one in workers.each(look, ((directory / name, state.ledger(name)) for name in batches)):
+    for one in workers.each(ledgers.look, ((directory / name, state.ledger(name)) for name in batches)):
         if context.stopping:
             raise Stopping
         found.append(one)
@@ -245,7 +215,7 @@ def _look(
     return found
 
 
-def _manifest(looks: Sequence[Look], expected: Artefact | None) -> str:
+def _manifest(looks: Sequence[ledgers.Look], expected: Artefact | None) -> str:
     """The digest of the store's manifest. Raises Refusal if it is not the artefact's."""
     text = "".join(f"{look.sha256}  {look.name}\n" for look in looks if look.sha256)
     found = hashlib.sha256(text.encode()).hexdigest()
@@ -257,7 +227,7 @@ def _manifest(looks: Sequence[Look], expected: Artefact | None) -> str:
     return found
 
 
-def _judge(state: State, looks: Sequence[Look], parameters: Parameters) -> Counter[str]:
+def _judge(state: State, looks: Sequence[ledgers.Look], parameters: Parameters) -> Counter[str]:
     """What was wrong with how many records. Raises Refusal if that is too many, or no record is right."""
     unusable: Counter[str] = Counter()
     for one in looks:
@@ -281,7 +251,7 @@ def _write(
     parameters: Parameters,
     state: State,
     directory: Path,
-    looks: Sequence[Look],
+    looks: Sequence[ledgers.Look],
     dropped: NDArray[np.bool_],
 ) -> tuple[list[int], list[int], list[str], list[str]]:
     """Sizes, lines, MD5 and SHA-256 of the four files."""
@@ -321,7 +291,7 @@ def _cut(batch: Path, path: Path, kept: NDArray[np.bool_], parameters: Parameter
     starts = np.frombuffer(ledger.starts, dtype=np.uint32).astype(np.int64)
     ends = starts + np.frombuffer(ledger.lengths, dtype=np.uint32)
     chosen = sides(
-        np.frombuffer(ledger.forms, dtype=np.uint32),
+        np.frombuffer(ledger.keys, dtype=np.uint64),
         parameters.gauntlet,
         parameters.validation,
         parameters.test,

@@ -7,26 +7,26 @@ from __future__ import annotations
 
 import hashlib
 import os
-from array import array
-from collections.abc import Sequence
-from itertools import accumulate
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
-from zlib import crc32
 
 import msgspec
+import numpy as np
 from msgspec import Meta
+from numpy.typing import NDArray
 
 from operations.dataset import masking, records
 
 _SEAL = 32
 _SPACE = b" \t\r\n"
+_WIDTH = 16
+"""Bytes of a proof: a digest that duplicates have in common."""
 
 
 class Ledger(msgspec.Struct, frozen=True, kw_only=True):
-    """One batch file. ``starts``, ``lengths``, ``contents``, ``forms`` are arrays of 32 bits, an item a usable record.
+    """One batch file. ``starts``, ``lengths`` (of 32 bits) and ``keys`` (of 64) have an item a usable record.
 
-    ``contents`` is the CRC-32 of the payload without space and letter case, ``forms`` that of its masked form;
     ``rewritten`` are the records that can't be copied as they stand, with their places in the batch's array.
     """
 
@@ -39,14 +39,26 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     labels: tuple[str, ...] = ()
     starts: bytes = b""
     lengths: bytes = b""
-    contents: bytes = b""
-    forms: bytes = b""
+    keys: bytes = b""
     rewritten: dict[int, int] = {}
 
     @property
     def usable(self) -> int:
         """Records with a label and a payload."""
         return len(self.starts) // 4
+
+
+class Look(msgspec.Struct, frozen=True):
+    """What matters of a batch's ledger while others are made; ``before`` if an earlier attempt made it."""
+
+    name: str
+    size: int
+    sha256: str
+    fault: str
+    usable: int
+    unusable: dict[str, int]
+    labels: tuple[str, ...]
+    before: bool
 
 
 class _Plain(msgspec.Struct, frozen=True):
@@ -58,6 +70,7 @@ class _Plain(msgspec.Struct, frozen=True):
 
 
 _decode = msgspec.json.Decoder(_Plain).decode
+_view: Callable[[msgspec.Raw], memoryview] = memoryview
 
 
 def read(path: Path) -> Ledger | None:
@@ -79,6 +92,40 @@ def write(path: Path, ledger: Ledger) -> None:
     temporary.replace(path)
 
 
+def look(batch: Path, path: Path) -> Look:
+    """Makes the batch's ledger, unless there is one of the same file."""
+    known = read(path)
+    if known is not None:
+        try:
+            status = batch.lstat()
+        except OSError:
+            known = None
+        else:
+            known = known if (known.size, known.modified) == (status.st_size, status.st_mtime_ns) else None
+    before = known is not None
+    if known is None:
+        known = survey(batch)
+        write(path, known)
+    return Look(known.name, known.size, known.sha256, known.fault, known.usable, known.unusable, known.labels, before)
+
+
+def digests(batch: Path, ledger: Path, indices: bytes) -> bytes:
+    """The digests of some of a batch's records."""
+    known = read(ledger)
+    assert known is not None, "it was there a moment ago"
+    starts = np.frombuffer(known.starts, dtype=np.uint32).tolist()
+    lengths = np.frombuffer(known.lengths, dtype=np.uint32).tolist()
+    found = bytearray()
+    with batch.open("rb") as stream:
+        for index in np.frombuffer(indices, dtype=np.uint32).tolist():
+            stream.seek(starts[index])
+            record = usable(stream.read(lengths[index]), "")
+            assert isinstance(record, records.Record), "only usable records are in a ledger"
+            key = record.key.encode("utf-8", "surrogatepass")
+            found += hashlib.blake2b(key, digest_size=_WIDTH).digest()
+    return bytes(found)
+
+
 def survey(path: Path) -> Ledger:
     """Looks at a batch file."""
     data, fault = records.content(path)
@@ -92,47 +139,47 @@ def survey(path: Path) -> Ledger:
     known["sha256"] = hashlib.sha256(data).hexdigest()
     if fault := records.unreadable(data):
         return Ledger(**known, fault=fault)
-    return _quick(data, known) or _careful(data, known)
-
-
-def _quick(data: bytes, known: dict[str, Any]) -> Ledger | None:
-    """The ledger if all records are plain and stand a line each, or all on one line.
-
-    The array's text is cut where records seem to meet. If each piece is one record, the cuts were right.
-    """
-    start = len(data) - len(data.lstrip(_SPACE))
-    body = data.strip(_SPACE)
-    if body[:1] != b"[" or body[-1:] != b"]":
-        return None
-    inner = body[1:].lstrip(_SPACE)
-    start += len(body) - len(inner)
-    inner = inner[:-1].rstrip(_SPACE)
-    between = b",\n" if b"\n" in inner else b", " if b"}, {" in inner else b","
-    lines = inner.replace(b"}" + between + b"{", b"}\n{").split(b"\n")
-    try:
-        found = list(map(_decode, lines))
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    labels = {record.attack_type for record in found}
-    if not all(label == label.strip() and label.isprintable() for label in labels):
-        return None
-    contents, forms = masking.forms([record.payload for record in found])
-    if b"" in contents and not all(record.payload.strip() for record in found):
-        return None
-    lengths = list(map(len, lines))
-    step = len(between)
-    starts = list(accumulate([length + step for length in lengths[:-1]], initial=start))
-    return _ledger(known, labels, starts, lengths, contents, forms)
-
-
-def _careful(data: bytes, known: dict[str, Any]) -> Ledger:
-    """The ledger of any array, a record at a time."""
     try:
         raws = msgspec.json.decode(data, type=list[msgspec.Raw])
     except (msgspec.DecodeError, RecursionError, ValueError):
         return Ledger(**known, fault=records.array(data)[1] or "not JSON")
     if not raws:
         return Ledger(**known, fault="no records")
+    return _quick(data, raws, known) or _careful(data, raws, known)
+
+
+def _quick(data: bytes, raws: list[msgspec.Raw], known: dict[str, Any]) -> Ledger | None:
+    """The ledger if all records are plain and what is between two of them is always the same."""
+    try:
+        found = list(map(_decode, raws))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    labels = {record.attack_type for record in found}
+    payloads = [record.payload for record in found]
+    # White space alone is no payload; it weighs nothing.
+    keys = masking.keys(payloads)
+    if not keys.all() or not all(label == label.strip() and label.isprintable() for label in labels):
+        return None
+    lengths = np.fromiter(map(len, map(_view, raws)), dtype=np.int64, count=len(raws))
+    first = data.index(b"{", data.index(b"["))
+    second = data.find(b"{", first + int(lengths[0]))
+    between = data[first + int(lengths[0]) : second] if len(raws) > 1 else b""
+    starts = first + np.cumsum(lengths + len(between)) - lengths - len(between)
+    ends = (starts + lengths)[:-1]
+    # After a record come a comma and space, then the next one: if they are the same everywhere, so are the places.
+    if between.strip(_SPACE) != b"," * (len(raws) > 1) or int(starts[-1] + lengths[-1]) > len(data):
+        return None
+    view = np.frombuffer(data, dtype=np.uint8)
+    if not all((view[ends + at] == byte).all() for at, byte in enumerate(between + b"{")):
+        return None
+    breaks = data.count(b"\n", first, int(starts[-1] + lengths[-1])) - between.count(b"\n") * (len(raws) - 1)
+    if breaks or b"\r" in data:
+        return None
+    return _ledger(known, labels, starts, lengths, keys)
+
+
+def _careful(data: bytes, raws: list[msgspec.Raw], known: dict[str, Any]) -> Ledger:
+    """The ledger of any array, a record at a time."""
     starts: list[int] = []
     lengths: list[int] = []
     payloads: list[str] = []
@@ -154,8 +201,15 @@ def _careful(data: bytes, known: dict[str, Any]) -> Ledger:
             payloads.append(record.payload)
             labels.add(record.label)
         at += len(raw)
-    contents, forms = masking.forms(payloads) if payloads else ([], [])
-    return _ledger(known, labels, starts, lengths, contents, forms, unusable=unusable, rewritten=rewritten)
+    return _ledger(
+        known,
+        labels,
+        np.array(starts, dtype=np.int64),
+        np.array(lengths, dtype=np.int64),
+        masking.keys(payloads) if payloads else np.empty(0, dtype=np.uint64),
+        unusable=unusable,
+        rewritten=rewritten,
+    )
 
 
 def usable(raw: bytes, where: str) -> records.Record | str:
@@ -190,18 +244,16 @@ def line(raw: bytes, where: str) -> bytes:
 def _ledger(
     known: dict[str, Any],
     labels: set[str],
-    starts: Sequence[int],
-    lengths: Sequence[int],
-    contents: Sequence[bytes],
-    forms: Sequence[bytes],
+    starts: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    keys: NDArray[np.uint64],
     **further: Any,
 ) -> Ledger:
     return Ledger(
         **known,
         labels=tuple(sorted(labels)),
-        starts=array("I", starts).tobytes(),
-        lengths=array("I", lengths).tobytes(),
-        contents=array("I", map(crc32, contents)).tobytes(),
-        forms=array("I", map(crc32, forms)).tobytes(),
+        starts=starts.astype(np.uint32).tobytes(),
+        lengths=lengths.astype(np.uint32).tobytes(),
+        keys=keys.tobytes(),
         **further,
     )

@@ -99,20 +99,20 @@ class _Held:
     def __init__(self, some: Iterator[str]) -> None:
         self.exact: Counter[bytes] = Counter()
         self.masks: Counter[bytes] = Counter()
-        self.forms: set[bytes] = set()
+        self.forms: set[int] = set()
         self.found_exact: set[bytes] = set()
         self.found_masks: set[bytes] = set()
         self.here: set[bytes] = set()
         while chunk := list(itertools.islice(some, AT_ONCE)):
             self.exact.update(_digest(normal(payload)) for payload in chunk)
             self.masks.update(_digest(masking.mask(payload)) for payload in chunk)
-            self.forms.update(map(_hashed, masking.forms(chunk)[1]))
+            self.forms.update(masking.forms(chunk))
 
     def meet(self, some: list[str]) -> None:
         """Marks what of it is in these payloads too."""
-        # Equal masks have equal forms, which are made ten times faster: most payloads need no mask.
-        for payload, form in zip(some, masking.forms(some)[1], strict=True):
-            if _hashed(form) not in self.forms:
+        # Equal masks have equal forms, which are made far faster: most payloads need no mask.
+        for payload, form in zip(some, masking.forms(some), strict=True):
+            if form not in self.forms:
                 continue
             mask, exact = _digest(masking.mask(payload)), _digest(normal(payload))
             if mask in self.masks:

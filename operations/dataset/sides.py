@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from operations.dataset.masking import FORM
+
 SETS = ("train", "validation", "test", "gauntlet")
 FILES = ("training_8m.jsonl", "validation_1m.jsonl", "test_1m.jsonl", "gauntlet_100k.jsonl")
 """The plan's names, whatever the counts."""
@@ -13,13 +15,13 @@ COUNTS = "counts.json"
 """How many patterns each of FILES has, as the export counted them."""
 
 
-def sides(forms: NDArray[np.uint32], gauntlet: float, validation: float, test: float, seed: int) -> NDArray[np.uint8]:
-    """The place in SETS of each hash of a masked form.
+def sides(keys: NDArray[np.uint64], gauntlet: float, validation: float, test: float, seed: int) -> NDArray[np.uint8]:
+    """The place in SETS of each key, by its bits of the masked form.
 
-    The hash is spread evenly over [0, 1) by the finaliser of SplitMix64; the first ``gauntlet`` of it is the gauntlet
+    They are spread evenly over [0, 1) by the finaliser of SplitMix64; the first ``gauntlet`` of it is the gauntlet
     set's, of the rest ``validation`` and ``test`` have their shares.
     """
-    x = forms.astype(np.uint64) + np.uint64((seed + 1) * 0x9E3779B97F4A7C15 % 2**64)
+    x = (keys & np.uint64(FORM)) + np.uint64((seed + 1) * 0x9E3779B97F4A7C15 % 2**64)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     x ^= x >> np.uint64(31)

@@ -233,6 +233,15 @@ def run_of(directories: Sequence[Path]) -> Run:
     return run
 
 
+def since_last_start(directories: Sequence[Path]) -> list[Path]:
+    """The jobs (oldest first) from the last one that began from nothing: what was before it was given up."""
+    first = 0
+    for number, directory in enumerate(directories):
+        if not job.read(directory).resume:
+            first = number
+    return list(directories[first:])
+
+
 def wait_for_end(context: Context, directory: Path) -> None:
     """Returns once the job in a directory has ended, or this one is asked to: then it says that it stopped."""
     while job.state(directory) == "running":

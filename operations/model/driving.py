@@ -245,7 +245,7 @@ class Driver:
                 weights = models.weights_of(self.training.model)
                 models.save(path, self.work.loaded, weights, self.work.labels, self.settings.model.length)
         except (OSError, RuntimeError) as error:
-            self._fail(f"{path.name} can't be written: {_why(error)}")
+            self._fail(f"{path.name} can't be written: {_why(error, path)}")
         return path
 
     def _state(self) -> None:
@@ -256,7 +256,7 @@ class Driver:
         try:
             states.save(path, self.training, self.record, dict(self.work.made_with))
         except (OSError, RuntimeError) as error:
-            self._fail(f"{path.name} can't be written: {_why(error)}")
+            self._fail(f"{path.name} can't be written: {_why(error, path)}")
         self.context.artefact(states.NAME, path, step=step)
         self._states.add(step, path)
 
@@ -284,7 +284,8 @@ def _double(there: Path, path: Path) -> None:
                 shutil.copyfile(file, new / file.name)
 
 
-def _why(error: OSError | RuntimeError) -> str:
+def _why(error: OSError | RuntimeError, path: Path) -> str:
+    """MLX does not tell a full disk from another fault of writing: what is free now does."""
     if isinstance(error, OSError) and is_full(error):
         return NO_SPACE
-    return one_line(str(error))[:300]
+    return f"{one_line(str(error))[:300]} ({shutil.disk_usage(path.parent).free / 1e6:,.1f} MB are free there)"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from operations import events, job
 from operations.contract import Context, Refusal
 from operations.model import losses, models, prompts, scoring
-from operations.model.attempts import Run, run_of
+from operations.model.attempts import Run, run_of, since_last_start
 from operations.model.sampling import Sample, split_file
 from operations.model.trying import LENGTH, SHOWN
 
@@ -28,7 +28,7 @@ def validate(context: Context, parameters: Parameters) -> None:
     """Reports the training's figures, then the checkpoint's."""
     if not parameters.training.jobs:
         raise Refusal("there is no training to validate")
-    directories = [context.observed(name) for name in parameters.training.jobs]
+    directories = since_last_start([context.observed(name) for name in parameters.training.jobs])
     _figures(context, run_of(directories))
     _reported(context, directories)
     _ask(context, parameters)

@@ -244,7 +244,8 @@ class Evaluation:
 
     def _tell(self, who: str, unit: str, done: int, right: int) -> None:
         total = self.sample.total
-        if done % max(10, total // 1_000 * 10) and done != total:
+        every = max(10, total // 1_000 * 10) if who == "model" else self.parameters.chunk
+        if done % every and done != total:
             return
         self.context.log(f"{done:,} of {total:,} {unit}: {right / done:.1%} right")
         if who == "model":

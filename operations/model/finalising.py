@@ -13,7 +13,7 @@ import numpy as np
 from operations import job
 from operations.contract import Artefact, Context, Refusal
 from operations.model import fresh, metadata, models, results
-from operations.model.attempts import BEST, CHECKPOINT, Run, run_of
+from operations.model.attempts import BEST, CHECKPOINT, Run, run_of, since_last_start
 from operations.model.ending import DAY
 from operations.model.sampling import Split, split_file
 
@@ -45,7 +45,8 @@ class Candidate:
 
 def finalise(context: Context, parameters: Parameters) -> None:
     """Chooses, copies, describes, compares."""
-    run = run_of([context.observed(name) for name in parameters.training.jobs])
+    jobs = since_last_start([context.observed(name) for name in parameters.training.jobs])
+    run = run_of(jobs)
     candidates = _candidates(context, parameters, run)
     chosen = _choose(context, candidates)
     found = chosen.found
@@ -54,7 +55,7 @@ def finalise(context: Context, parameters: Parameters) -> None:
     if (source / "adapters.safetensors").exists():
         raise Refusal(f"{source.name} holds adapters beside its base: fuse them first")
     path = context.output(f"{parameters.model_name.lower()}-v{parameters.version}")
-    described = _describe(context, parameters, run, chosen, found)
+    described = _describe(context, parameters, run, jobs[0], chosen, found)
     with models.whole_directory(path) as new:
         # Checkpoints are written with their adapters fused (`models.weights_of`), so that a copy is exact.
         for file in sorted(source.iterdir()):
@@ -101,17 +102,17 @@ def _choose(context: Context, candidates: list[Candidate]) -> Candidate:
 
 
 def _describe(
-    context: Context, parameters: Parameters, run: Run, chosen: Candidate, found: results.Results
+    context: Context, parameters: Parameters, run: Run, begun: Path, chosen: Candidate, found: results.Results
 ) -> metadata.Metadata:
     directory = context.input(parameters.dataset)
     splits: tuple[Split, ...] = ("training", "validation", "test")
     files = {name: split_file(directory, name) for name in splits}
     counted = {name: _lines(path) for name, path in files.items()}
-    first = job.read(context.observed(parameters.training.jobs[0])).parameters
+    first = job.read(begun).parameters
     _same_data(parameters, first)
     base = first.get("model", {}).get("sha256", "")
     times = [point.t for point in run.points.values()]
-    plan, jobs = "the plan, by this job's parameters", "events of " + ", ".join(parameters.training.jobs)
+    plan, jobs = "the plan, by this job's parameters", "events of " + ", ".join(a.directory.name for a in run.attempts)
     return metadata.Metadata(
         model_name=parameters.model_name,
         version=parameters.version,
@@ -128,7 +129,7 @@ def _describe(
         sources={
             "model_name": plan,
             "version": plan,
-            "base_model": f"name: {plan}; digest: what job {parameters.training.jobs[0]} was given",
+            "base_model": f"name: {plan}; digest: what job {begun.name} was given",
             "training_data": "lines of the data set's three files, and the digest of its directory",
             **{f"{name}_samples": f"lines of {path.name}" for name, path in files.items()},
             "test_accuracy": (

@@ -150,6 +150,8 @@ def train(context: Context, parameters: Parameters, group: mx.distributed.Group 
         )
     weights = shares(chosen, store.index, parameters.tasks)
     context.log("tasks: " + ", ".join(f"{task} {share:.0%}" for task, share in weights.items()))
+    if chosen.hardware.distributed and group is None:
+        context.log("distributed: asked for, not applied: the parameter ranks is 1", "warning")
     used = precision(context, chosen)
     rows = stream(store, loaded, chosen, weights, parameters.window, group)
     training = Training(loaded.model, chosen, rows, group=group, precision=used)

@@ -48,7 +48,7 @@ def launch(context: Context, count: int) -> None:
         command += ["--starting-port", str(_free_ports(count)), "--", sys.executable, "-P", "-m"]
         command += ["operations.model.ranked", str(context.directory), made]
         # A launcher whose input has ended turns in circles: it is kept open, and its end is the ranks' too.
-        launcher = subprocess.Popen(command, stdin=subprocess.PIPE)
+        launcher = subprocess.Popen(command, stdin=subprocess.PIPE, env=_environment(context.threads, count))
         try:
             end = _relayed(context, launcher, told, directory / STOPS)
         finally:
@@ -87,6 +87,12 @@ def _read(selector: selectors.BaseSelector, told: int, lines: WholeLines) -> Ite
     with contextlib.suppress(BlockingIOError):
         while data := os.read(told, 65_536):
             yield from events.decode_lines(line for line in lines.feed(data) if line is not None)
+
+
+def _environment(threads: int, count: int) -> dict[str, str]:
+    """This one, with a rank's part of the threads: with all of them each, ranks would only wait for each other."""
+    each = str(max(1, (threads or os.cpu_count() or 1) // count))
+    return {**os.environ, "OPENBLAS_NUM_THREADS": each, "OMP_NUM_THREADS": each}
 
 
 def _free_ports(count: int) -> int:

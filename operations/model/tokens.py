@@ -177,7 +177,7 @@ def encode(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         return [list(tokenizer.encode(text, add_special_tokens=False)) for text in texts]
-    return [found.ids for found in backend.encode_batch(list(texts), add_special_tokens=False)]
+    return [found.ids for found in backend.encode_batch_fast(list(texts), add_special_tokens=False)]
 
 
 def _chunks(some: Iterable[rows.Row]) -> Iterator[list[rows.Row]]:

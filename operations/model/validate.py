@@ -37,7 +37,7 @@ OPERATION = Operation(
     parameters=Parameters,
     run=run,
     measures=(
-        Measure("steps", Kind.COUNT, "steps done, over all attempts", "steps"),
+        Measure("steps", Kind.COUNT, "steps done, over all attempts since the last start from nothing", "steps"),
         Measure("steps_planned", Kind.COUNT, "steps to do", "steps"),
         Measure("complete", Kind.FLAG, "the last attempt is done and took the last step"),
         Measure("initial_loss", Kind.NUMBER, "mean loss of the first ten steps, or of fewer", "nats"),

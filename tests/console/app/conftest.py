@@ -25,7 +25,7 @@ from console.conductor.view import (
     View,
 )
 from console.journal.entries import RoundOpened
-from console.plan import types
+from console.plan import sites, types
 
 NOW = datetime.datetime(2025, 10, 17, 14, 2, 31, tzinfo=datetime.UTC)
 STARTED = "2025-10-17T13:21:00.000Z"
@@ -78,12 +78,12 @@ def plan() -> types.Plan:
     )  # fmt: skip
 
 
-def site() -> types.Site:
+def site() -> sites.Site:
     hosts = {
-        name: types.Host(root=f"hosts/{name.lower()}", machine="here", about=about)
+        name: sites.Host(root=f"hosts/{name.lower()}", machine="here", about=about)
         for name, about in (("ALPHA", "trains and serves"), ("BETA", "makes the patterns"), ("AIR", ""))
     }
-    return types.Site(schema=1, id="rehearsal", title="Rehearsal", rehearsal=True, host=hosts)
+    return sites.Site(schema=1, id="rehearsal", title="Rehearsal", rehearsal=True, host=hosts)
 
 
 def job(state: str = "running", id: str = "a3f19c02", attempt: int = 1, task: str = "W0.2.1") -> JobView:

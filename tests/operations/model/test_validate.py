@@ -36,6 +36,15 @@ def test_figures_are_those_of_the_curve_and_the_checkpoint_answers(host, tuned, 
     assert told.value("checkpoint") == "tuned"
 
 
+def test_a_run_that_was_given_up_for_a_fresh_one_counts_nowhere(host, tuned, dataset):
+    given_up = trained(host, dataset, [], [3.0] * 30, total=30, outcome="failed", val_accuracy={30: 0.2})
+    job = trained(host, dataset, [], [1.0] * 5)
+    told = validated(host, tuned, dataset, given_up, job, samples=8)
+    assert (told.value("steps"), told.value("complete"), told.value("errors")) == (5, True, 0)
+    assert told.value("final_loss") == pytest.approx(1.0)
+    assert told.measures["val_accuracy"].value is None
+
+
 def test_it_is_a_fresh_process_that_loads(host, tuned, dataset):
     job = trained(host, dataset, [], [1.0] * 5)
     directory, process = host.start("model.validate", model=tuned, dataset=dataset, training=Observed(jobs=(job,)))

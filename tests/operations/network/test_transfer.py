@@ -13,6 +13,7 @@ import pytest
 from operations import events, job
 from operations.contract import Artefact
 from operations.files import digest
+from operations.network import passing
 
 TOKEN = "c0ffee"
 
@@ -192,12 +193,17 @@ class Proxy:
 
     def _forth(self, source, sink):
         while data := bytearray(source.recv(65_536)):
-            if self.seen <= self.at < self.seen + len(data):
-                if self.how != "flip":
-                    return
-                data[self.at - self.seen] ^= 1
+            if self.seen <= self.at < self.seen + len(data) and self.how != "flip":
+                return
+            data = self.changed(data)
             self.seen += len(data)
             sink.sendall(data)
+
+    def changed(self, data: bytearray) -> bytearray:
+        """What the sink gets for ``data``."""
+        if self.how == "flip" and self.seen <= self.at < self.seen + len(data):
+            data[self.at - self.seen] ^= 1
+        return data
 
     def _back(self, sink, source):
         with contextlib.suppress(OSError):
@@ -287,3 +293,52 @@ def test_a_link_in_a_directory_is_refused(ends):
     ends.processes["source"].wait(30)
     assert ends.said("source", events.Finished)[0].reason == "passwd is neither a file nor a directory"
     assert Artefact(**artefact).path == "model"
+
+
+def test_of_a_directory_those_files_are_counted_that_are_asked_for(ends):
+    path = ends.roots["source"] / "dataset"
+    path.mkdir(parents=True)
+    for name in ("training.jsonl", "test.jsonl", "checksums.txt"):
+        (path / name).write_text(name * 100)
+    sink, source = ends.bring(ends.artefact(path), sink={"count": "*.jsonl"}, source={"count": "*.jsonl"})
+    assert (sink.reason, source.reason) == ("", "")
+    for role in ("sink", "source"):
+        found = ends.measures(role)
+        assert (found["files"].value, found["left"].value, found["match"].value) == (2, 0.0, True)
+        assert any(event.text.startswith("2 of 2 files, ") for event in ends.said(role, events.Log))
+
+
+def test_time_left_of_what_did_not_come_is_not_known(ends, file):
+    ends.bring(ends.artefact(file), through=Proxy(1_000_000, how="flip"), sink={"patience": 4.0})
+    left = ends.measures("sink")["left"]
+    assert (left.value, left.reason) == (None, "not all of it came")
+
+
+class Told:
+    """A context that keeps what it is told."""
+
+    def __init__(self):
+        self.logs, self.left = [], []
+
+    def log(self, text):
+        self.logs.append(text)
+
+    def measure(self, name, value, **_):
+        assert name == "left"
+        self.left.append(value)
+
+    def progress(self, done, total, unit): ...
+
+    def metric(self, name, value, step): ...
+
+
+def test_files_rate_and_time_left_are_told_on_the_way(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(passing.time, "monotonic", lambda: now[0])
+    told = Told()
+    under_way = passing.Passing(told, 4_000_000_000, 3, "*.jsonl")
+    under_way.digests = {"checksums.txt": "", "test_1m.jsonl": ""}
+    now[0] += 10
+    under_way.count(1_000_000_000)
+    assert told.logs == ["file 2 of 3, 1 of 4 GB, 100 MB/s, 30 s left"]
+    assert told.left == [0.5]
