@@ -7,23 +7,19 @@ from typing import TYPE_CHECKING
 from operations.contract import Context, Refusal
 from operations.files import sha256_file
 from operations.model import models, quantising
-from operations.model.tasks import Task
+from operations.model.pipeline import SPECIALISTS
 
 if TYPE_CHECKING:
     from operations.model.compare import Parameters
 
-SPECIALISTS: dict[str, Task] = {
-    "silent_analyzer": "anomaly",
-    "threat_profiler": "family",
-    "evidence_collector": "evidence",
-    "alert_generator": "severity",
-}
-"""The four and the one task of each."""
-
 
 def compare(context: Context, parameters: Parameters) -> None:
     """Reads the four directories, loads none of them as a model. Raises Refusal, naming the one that is no model."""
-    digests, bits, sizes, tokenizers, own = [], {}, {}, set(), 0
+    digests: list[str] = []
+    tokenizers: set[str] = set()
+    bits: dict[str, int | float | None] = {}
+    sizes: dict[str, int | float | None] = {}
+    own = 0
     for name, task in SPECIALISTS.items():
         path = context.input(getattr(parameters, name))
         arrays = quantising.read_weights(path)

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 KEEP_STATES = 2
 PATIENCE = 3
-"""So many validations in a row with one answer for everything are a collapse; at the end one is."""
+"""So many validations in a row with one answer for everything are a collapse; at the end one is. Those of the first
+tenth of the steps, and while the learning rate rises, don't count: no student knows more by then."""
 
 
 def settings(parameters: Parameters, length: int) -> configurations.Configuration:
@@ -213,7 +214,8 @@ class Run:
             self.at_beside = scored
         self.context.metric("val_accuracy", scored.accuracy, step)
         self.context.log(f"validation at step {step}: {scored.right} of {scored.total} right")
-        self.same_answer = self.same_answer + 1 if scored.one_answer else 0
+        early = step <= max(self.parameters.warmup, self.total // 10)
+        self.same_answer = self.same_answer + 1 if scored.one_answer and not early else 0
         if self.same_answer >= PATIENCE:
             self._collapse(f"it said {scored.one_answer!r} to everything at {PATIENCE} validations in a row")
 

@@ -227,6 +227,13 @@ def test_what_no_one_may_waive(plan: Plan) -> None:
     assert firm == {"G1.accuracy", "G1r.accuracy", "G2.accuracy", "G2r.accuracy", "G4.self_attack", "G4.package"}
 
 
+def test_the_two_ways_of_c_12_make_larger_students_or_train_them_longer(plan: Plan) -> None:
+    options, students = plan.gate["G3r"].option, ("W4.2", "W5.1", "W5.5", "W6.1")
+    assert options["larger"].parameters == {task: {"times_layers": 2, "limit": 0.5} for task in students}
+    assert options["extend"].parameters == {task: {"times_steps": 3} for task in students}
+    assert plan.contingency["C-12"].task == ["W6.6a", "W6.6b"]
+
+
 def test_contingencies_risks_milestones_resources(plan: Plan) -> None:
     assert sorted(plan.contingency) == CONTINGENCIES
     assert {id: risk.contingency for id, risk in plan.risk.items()} == {
