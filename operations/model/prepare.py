@@ -27,7 +27,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def run(context: Context, parameters: Parameters) -> None:
     """Tokenises and tries a step."""
-    from operations.model import preparing
+    from operations.model.learning import preparing
 
     preparing.prepare(context, parameters)
 

@@ -26,7 +26,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def run(context: Context, parameters: Parameters) -> None:
     """Reads the training's events, loads the checkpoint, asks it."""
-    from operations.model import ending
+    from operations.model.oversight import ending
 
     ending.validate(context, parameters)
 

@@ -32,7 +32,8 @@ from corpus_learnability import Bench  # noqa: E402
 from operations.contract import Artefact  # noqa: E402
 from operations.dataset import generate  # noqa: E402
 from operations.files import digest  # noqa: E402
-from operations.model import answerers, models, prompts  # noqa: E402
+from operations.model import models, prompts  # noqa: E402
+from operations.model.evaluation import answerers  # noqa: E402
 from operations.model.rows import Row  # noqa: E402
 
 TRAINED_ON = 2_000

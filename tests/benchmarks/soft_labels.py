@@ -33,8 +33,9 @@ from mlx_lm.generate import generate_step  # noqa: E402
 from operations.contract import Artefact  # noqa: E402
 from operations.dataset import generate  # noqa: E402
 from operations.files import digest  # noqa: E402
-from operations.model import exported, making, models, prompts, soft_store  # noqa: E402
+from operations.model import exported, making, models, prompts  # noqa: E402
 from operations.model.base import Parameters as Shape  # noqa: E402
+from operations.model.distillation import soft_store  # noqa: E402
 from operations.model.soft_labels import TASKS  # noqa: E402
 
 TOKENS = 50

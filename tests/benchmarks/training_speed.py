@@ -36,8 +36,9 @@ from mlx import nn  # noqa: E402
 from mlx_lm.tuner.trainer import default_loss  # noqa: E402
 
 from operations.files import digest  # noqa: E402
-from operations.model import configuration, models, streams, tokens  # noqa: E402
-from operations.model.training import LORA_SCALE, Example, Training, collate  # noqa: E402
+from operations.model import configuration, models  # noqa: E402
+from operations.model.learning import streams, tokens  # noqa: E402
+from operations.model.learning.training import LORA_SCALE, Example, Training, collate  # noqa: E402
 
 ROWS, BATCH, RATE, LENGTH, RANK = 3_000, 32, 1e-3, 48, 8
 LORA = "from operations import blas; blas.preload(); from mlx_lm.lora import main; main()"

@@ -10,8 +10,9 @@ import mlx.core as mx
 import pytest
 
 from operations.contract import Artefact
-from operations.model import configuration, exported, making, models, prompts, tasks, training
+from operations.model import configuration, exported, making, models, prompts, tasks
 from operations.model.base import Parameters as Shape
+from operations.model.learning import training
 from tests.operations.model.conftest import Host
 
 TASKS = ("anomaly", "family", "evidence", "severity")

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from operations.contract import Refusal
-from operations.model import exported, models, prompts, rows, scoring, soft_store
+from operations.model import exported, models, prompts, rows, scoring
+from operations.model.distillation import soft_store
 
 
 def test_a_student_learns_its_task_and_leaves_a_model_that_speaks(lab):
@@ -112,8 +113,8 @@ def test_a_student_with_one_answer_for_everything_has_collapsed_by_name(lab):
 
 
 def test_a_student_whose_loss_does_not_fall_has_collapsed(lab, monkeypatch):
-    monkeypatch.setattr("operations.model.answering.Answers.one_answer", property(lambda _: ""))
-    monkeypatch.setattr("operations.model.losses.fifths", lambda _: (0.5, 0.6))
+    monkeypatch.setattr("operations.model.distillation.answering.Answers.one_answer", property(lambda _: ""))
+    monkeypatch.setattr("operations.model.learning.losses.fifths", lambda _: (0.5, 0.6))
     with pytest.raises(Refusal, match=r"student \(family\) has collapsed: its loss does not fall"):
         lab.distil(steps=4)
 

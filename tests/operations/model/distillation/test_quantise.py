@@ -10,7 +10,9 @@ import pytest
 from safetensors.numpy import load_file
 
 from operations.contract import Refusal
-from operations.model import models, pipeline, quantising, timing
+from operations.model import models
+from operations.model.distillation import quantising, timing
+from operations.model.production import pipeline
 
 
 def quantise(lab, task="family", **changed):
