@@ -19,6 +19,7 @@ import msgspec
 
 from operations.contract import Refusal
 from operations.host.tools import output
+from operations.network import ssh
 from operations.network.partial import Partial
 from operations.network.passing import Entry, Offer, Passing, Ready
 from operations.network.peer import Peer
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from operations.network.transfer import Parameters
 
 OLDEST = (3, 1)
-CIPHER = "aes128-gcm@openssh.com"
 _VERSION = re.compile(r"^rsync +version v?(\d{1,3})\.(\d{1,3})", re.MULTILINE)
 _INSTALL = f"install rsync {OLDEST[0]}.{OLDEST[1]} or later there, or let the bytes go raw (via)"
 _LOOK = 0.25
@@ -71,41 +71,39 @@ def ready(parameters: Parameters) -> None:
             "rsync needs an identity with which the source may log in to the sink: state `identity` among this task's "
             "parameters in the site's file; the raw path needs none"
         )
-    for name in ("identity", "known_hosts"):
-        path = Path(getattr(parameters, name)).expanduser()
-        if not path.is_file():
-            raise Refusal(f"{path} is not on the source's host: correct `{name}` in the site's file, or make it")
+    login(parameters).check("the source's host")
+
+
+def login(parameters: Parameters) -> ssh.Login:
+    """How the source enters the sink."""
+    return ssh.Login(
+        identity=parameters.identity,
+        known_hosts=parameters.known_hosts,
+        user=parameters.user,
+        port=parameters.port,
+        patience=parameters.patience,
+    )
 
 
 def arguments(rsync: str, parameters: Parameters, there: Ready, path: Path, *, directory: bool) -> list[str]:
     """The argument list that pushes ``path`` into the sink's part."""
-    files = [str(Path(name).expanduser()) for name in (parameters.identity, parameters.known_hosts)]
-    seconds = max(1, int(parameters.patience))
-    options = {
-        "BatchMode": "yes",
-        "ClearAllForwardings": "yes",
-        "ConnectTimeout": str(seconds),
-        "ForwardAgent": "no",
-        "GlobalKnownHostsFile": "/dev/null",
-        "IdentitiesOnly": "yes",
-        "LogLevel": "ERROR",
-        "ServerAliveInterval": "1",
-        "ServerAliveCountMax": str(seconds),
-        "StrictHostKeyChecking": "yes",
-        "UserKnownHostsFile": _quoted(files[1]),
-    }
-    shell = ["ssh", "-F", "none", "-c", CIPHER, "-i", files[0], "-p", str(parameters.port)]
-    shell += [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    if parameters.user:
-        shell += ["-l", parameters.user]
-    address = parameters.endpoint_address
-    host = f"[{address}]" if ":" in address else address
     kind = ("--recursive", "--delete") if directory else ()
-    return [
-        *(rsync, "--protect-args", "--append-verify", f"--timeout={seconds}", f"--rsync-path={there.rsync}", *kind),
-        *("--rsh", " ".join(map(_word, shell)), "--"),
+    return push(
+        rsync,
+        login(parameters),
+        (*("--append-verify", f"--rsync-path={there.rsync}"), *kind),
         f"{path}/" if directory else str(path),
-        f"{host}:{there.place}/" if directory else f"{host}:{there.place}",
+        parameters.endpoint_address,
+        f"{there.place}/" if directory else there.place,
+    )
+
+
+def push(rsync: str, login: ssh.Login, options: Sequence[str], source: str, address: str, place: str) -> list[str]:
+    """The argument list that pushes ``source`` to ``place`` at an address; a slash at both ends for a directory."""
+    host = f"[{address}]" if ":" in address else address
+    return [
+        *(rsync, "--protect-args", f"--timeout={login.seconds}", *options),
+        *("--rsh", " ".join(map(_word, login.arguments())), "--", source, f"{host}:{place}"),
     ]
 
 
@@ -141,13 +139,13 @@ def give(peer: Peer, parameters: Parameters, there: Ready, path: Path, passing: 
 
 def explain(said: Sequence[str], parameters: Parameters) -> str:
     """What rsync and ssh said at their end, in one line that says what to do."""
-    text = "\n".join(said).lower()
-    sink, known = f"{parameters.endpoint_address} port {parameters.port}", parameters.known_hosts
-    if "identification has changed" in text:
+    fault, known = ssh.fault(said), parameters.known_hosts
+    sink = f"{parameters.endpoint_address} port {parameters.port}"
+    if fault == "changed":
         return f"THE HOST KEY OF THE SINK {sink} HAS CHANGED: {known} on the source has another; nothing was sent"
-    if "host key is known" in text or "host key verification failed" in text:
+    if fault == "unknown":
         return f"the sink's host key at {sink} is unknown: compare it there, then add it to {known} on the source"
-    if "permission denied (" in text:
+    if fault == "refused":
         user = f" for {parameters.user}" if parameters.user else ""
         return f"the sink {sink} does not let {parameters.identity} in{user}: add its .pub to authorized_keys there"
     told = next((line for line in said if line.startswith(("ssh:", "rsync: [")) and "connection unexp" not in line), "")
@@ -198,8 +196,3 @@ def _size(path: Path) -> int:
 def _word(text: str) -> str:
     """As rsync reads a word of its remote shell: in quotes, a quote twice, where a blank or a quote is in it."""
     return f"'{text.replace(chr(39), chr(39) * 2)}'" if re.search(r"[\s'\"]", text) else text
-
-
-def _quoted(path: str) -> str:
-    """As ssh reads a file's name in an option."""
-    return f'"{path}"' if " " in path else path
