@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from operations.contract import AMOUNT, Artefact, Context, Kind, Measure, Operation, Output
+from operations.contract import AMOUNT, Artefact, Context, Kind, Measure, Operation, Output, of_hosts
 from operations.model.finetune import OPERATION as FINETUNE
 from operations.model.tasks import Task
 
@@ -91,11 +91,42 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             ge=1, le=64, description="processes on the host that take each step together, by MLX's ring", extra=AMOUNT
         ),
     ] = 1
+    ring: Annotated[
+        tuple[str, ...],
+        Meta(
+            max_length=63,
+            description="addresses of further hosts that take each step with this one, a rank on each, by MLX's ring",
+            extra=AMOUNT,
+        ),
+    ] = ()
+    wired: Annotated[
+        tuple[str, ...], Meta(description="for a ring: this host's own address there", extra=of_hosts("wired"))
+    ] = ()
+    identity: Annotated[
+        str, Meta(description="for a ring: this host's private key that the others let in", extra=AMOUNT)
+    ] = ""
+    known_hosts: Annotated[
+        str, Meta(description="for a ring: the file here that holds the others' host keys", extra=AMOUNT)
+    ] = "~/.ssh/known_hosts"
+    user: Annotated[str, Meta(description="for a ring: who logs in there; empty for the same", extra=AMOUNT)] = ""
+    port: Annotated[int, Meta(ge=1, le=65535, description="for a ring: the others' SSH port", extra=AMOUNT)] = 22
+    root: Annotated[str, Meta(description="for a ring: the others' root; empty for the same path", extra=AMOUNT)] = ""
+    python: Annotated[
+        str, Meta(description="for a ring: Python there; empty for the same path as here", extra=AMOUNT)
+    ] = ""
+    patience: Annotated[
+        float, Meta(gt=0, description="for a ring: seconds that another host may be silent", extra=AMOUNT)
+    ] = 60.0
     tensorboard: Annotated[bool | None, Meta(description="write TensorBoard's files", extra=AMOUNT)] = None
 
 
 def run(context: Context, parameters: Parameters) -> None:
     """Trains, or goes on where a stopped attempt ended."""
+    if parameters.ring:
+        from operations.model.learning import ring
+
+        ring.launch(context, parameters)
+        return
     if parameters.ranks > 1:
         from operations.model.learning import ranks
 

@@ -18,7 +18,7 @@ from operations.history import NO_SPACE, is_full
 from operations.lines import one_line
 from operations.model import configuration as configurations
 from operations.model import machine, models
-from operations.model.learning import accounts, losses, states
+from operations.model.learning import accounts, losses, states, together
 from operations.model.learning.keeping import Kept
 from operations.model.learning.training import Step, Training
 from operations.model.learning.validating import Scored, Validation
@@ -158,6 +158,8 @@ class Driver:
                 self.resumed = self.training.done
                 self._watch.catch_up(found.losses)
                 self.context.log(f"going on from step {self.resumed}")
+        if self.work.group is not None:
+            together.same_step(self.work.group, self.training.done)
         if self.work.keep and self._leads:
             for name, kept in ((CHECKPOINT, self._checkpoints), (BEST, self._best), (states.NAME, self._states)):
                 kept.take_over(self.context, [a for a in self.context.resume if a.name == name])

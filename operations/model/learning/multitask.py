@@ -11,7 +11,7 @@ import msgspec
 from operations.contract import Artefact, Context, Refusal
 from operations.model import configuration as configurations
 from operations.model import machine, models, tasks
-from operations.model.learning import driving, streams, tokens
+from operations.model.learning import driving, streams, together, tokens
 from operations.model.learning.curves import Curves
 from operations.model.learning.first_steps import FirstSteps
 from operations.model.learning.training import Training
@@ -152,7 +152,7 @@ def train(context: Context, parameters: Parameters, group: mx.distributed.Group 
     weights = shares(chosen, store.index, parameters.tasks)
     context.log("tasks: " + ", ".join(f"{task} {share:.0%}" for task, share in weights.items()))
     if chosen.hardware.distributed and group is None:
-        context.log("distributed: asked for, not applied: the parameter ranks is 1", "warning")
+        context.log("distributed: asked for, not applied: the parameter ranks is 1, and ring is empty", "warning")
     used = precision(context, chosen)
     rows = stream(store, loaded, chosen, weights, parameters.window, group)
     training = Training(loaded.model, chosen, rows, group=group, precision=used)
@@ -167,6 +167,7 @@ def train(context: Context, parameters: Parameters, group: mx.distributed.Group 
         "window": str(parameters.window),
         "precision": str(used),
         "ranks": str(group.size() if group else 1),
+        **({"ring": together.ring(group)} if group else {}),
     }
     work = driving.Work(
         training=training,

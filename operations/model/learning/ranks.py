@@ -1,13 +1,13 @@
 """A training on several ranks: processes that take each step together, started by MLX's own launcher on its ring.
 
 The job's worker starts ``mlx.launch`` and relays what the first rank tells; each rank (`ranked`) reads
-the job as a worker does. All ranks are processes of this host: to start some on others over SSH every input would have
-to be there first, which nothing does yet.
+the job as a worker does. All ranks are processes of this host; `ring` starts one on each of several hosts.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import random
 import selectors
@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -45,40 +45,65 @@ def launch(context: Context, count: int) -> None:
         told = os.open(directory / TELLS, os.O_RDONLY | os.O_NONBLOCK)
         context.log(f"{count} ranks of this host on MLX's ring")
         command = [sys.executable, "-P", "-c", LAUNCHER, "--backend", "ring", "--hostfile", str(directory / HOSTS)]
-        command += ["--starting-port", str(_free_ports(count)), "--", sys.executable, "-P", "-m"]
+        command += ["--starting-port", str(free_ports(count)), "--", sys.executable, "-P", "-m"]
         command += ["operations.model.learning.ranked", str(context.directory), made]
         # A launcher whose input has ended turns in circles: it is kept open, and its end is the ranks' too.
-        launcher = subprocess.Popen(command, stdin=subprocess.PIPE, env=_environment(context.threads, count))
+        launcher = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment(context.threads, count))
         try:
-            end = _relayed(context, launcher, told, directory / STOPS)
+            end = relay(context, lambda: launcher.poll() is not None, told, directory / STOPS)
         finally:
             launcher.kill()
             launcher.wait()
             os.close(told)
     if end is None:
         raise Refusal(f"a rank ended without a word; the launcher's exit status is {launcher.returncode}")
+    conclude(context, end)
+
+
+def conclude(context: Context, end: events.Finished) -> None:
+    """Ends the job as the ranks did. Raises Refusal with the reason if they failed."""
     if end.outcome == "failed":
         raise Refusal(end.reason)
     if end.outcome == "stopped":
         context.stopped(end.reason)
 
 
-def _relayed(context: Context, launcher: subprocess.Popen[bytes], told: int, stops: Path) -> events.Finished | None:
-    """Passes the first rank's events on until the launcher ends, and returns the last of them."""
-    lines, end = WholeLines(), None
+def start(directory: Path, ranks: Path, rank: int, hosts: list[list[str]], threads: int) -> subprocess.Popen[bytes]:
+    """Starts one rank of a job here; ``hosts`` are each rank's ADDRESS:PORT. It ends with its standard input.
+
+    What ``mlx.launch`` would do, in the environment that it makes: a rank's number, and a file of the ring's addresses.
+    """
+    (ranks / HOSTS).write_bytes(msgspec.json.encode(hosts))
+    ring = {"MLX_RANK": str(rank), "MLX_HOSTFILE": str(ranks / HOSTS)}
+    command = [sys.executable, "-P", "-m", "operations.model.learning.ranked", str(directory), str(ranks)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, env={**environment(threads, 1), **ring})
+
+
+def relay(context: Context, over: Callable[[], bool], told: int, stops: Path) -> events.Finished | None:
+    """Passes the first rank's events on until it is over, and returns the last of them."""
+
+    def looked() -> bool:
+        if context.stopping:
+            stops.touch()
+        return over()
+
+    end = None
+    for event in follow(told, looked):
+        if isinstance(event, events.Finished):
+            end = end or event
+        else:
+            context.relay(event)
+    return end
+
+
+def follow(told: int, over: Callable[[], bool]) -> Iterator[events.Event]:
+    """What a rank tells, until it is over."""
+    lines, ended = WholeLines(), False
     with selectors.DefaultSelector() as selector:
         selector.register(told, selectors.EVENT_READ)
-        over = False
-        while not over:
-            if context.stopping and not stops.exists():
-                stops.touch()
-            over = launcher.poll() is not None
-            for event in _read(selector, told, lines):
-                if isinstance(event, events.Finished):
-                    end = end or event
-                else:
-                    context.relay(event)
-    return end
+        while not ended:
+            ended = over()
+            yield from _read(selector, told, lines)
 
 
 def _read(selector: selectors.BaseSelector, told: int, lines: WholeLines) -> Iterator[events.Event]:
@@ -89,18 +114,23 @@ def _read(selector: selectors.BaseSelector, told: int, lines: WholeLines) -> Ite
             yield from events.decode_lines(line for line in lines.feed(data) if line is not None)
 
 
-def _environment(threads: int, count: int) -> dict[str, str]:
-    """This one, with a rank's part of the threads: with all of them each, ranks would only wait for each other."""
+def environment(threads: int, count: int) -> dict[str, str]:
+    """This process's, with a rank's part of the threads: with all of them each, ranks would wait for each other."""
     each = str(max(1, (threads or os.cpu_count() or 1) // count))
     return {**os.environ, "OPENBLAS_NUM_THREADS": each, "OMP_NUM_THREADS": each}
 
 
-def _free_ports(count: int) -> int:
+def free_ports(count: int, address: str = "127.0.0.1") -> int:
     """The first of so many ports in a row that nobody listens at. Raises Refusal if none are found."""
     for _ in range(50):
         first = random.randrange(_PORTS.start, _PORTS.stop - count)  # noqa: S311 - any free place will do
-        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
-            for port in range(first, first + count):
-                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+        with contextlib.ExitStack() as stack:
+            try:
+                for port in range(first, first + count):
+                    stack.enter_context(socket.socket()).bind((address, port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise Refusal(f"nobody can listen at {address} on this host: {error.strerror or error}") from None
+                continue
             return first
     raise Refusal(f"no {count} free ports in a row for the ranks")

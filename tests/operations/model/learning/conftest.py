@@ -56,8 +56,9 @@ class Data:
         assert told.value("tried") is True
         return self.host.made(told, "tokens")[None]
 
-    def train(self, tokens: Artefact, **changed):
-        given = {
+    def given(self, tokens: Artefact, **changed) -> dict:
+        """Parameters of model.train."""
+        return {
             "method": "full",
             "batch": 16,
             "learning_rate": 0.02,
@@ -72,8 +73,11 @@ class Data:
             "tasks": {"attack_type": 0.6, "severity": 0.4},
             "model": self.base,
             "tokens": tokens,
+            **changed,
         }
-        return self.host.run("model.train", **{**given, **changed})
+
+    def train(self, tokens: Artefact, **changed):
+        return self.host.run("model.train", **self.given(tokens, **changed))
 
 
 @pytest.fixture
