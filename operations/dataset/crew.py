@@ -5,16 +5,17 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from operations.dataset import memory
+
 Done = TypeVar("Done")
-_LOOK = 0.5
 _AHEAD = 2
 """Tasks a process has waiting for it: results that wait for an earlier one are few."""
 
@@ -45,22 +46,26 @@ def crew(processes: int) -> Iterator[Crew]:
     if processes <= 1:
         yield Crew(None, 1)
         return
-    # A fresh interpreter each: this process has threads, and what they hold must not be copied.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, context, _begin, (os.getpid(),))
+    # No copies of this process: it has threads, and what they hold must not be copied. On Linux they are copies of one
+    # fresh interpreter that has imported what they need; elsewhere a library may not survive that.
+    context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
+    context.set_forkserver_preload(["operations.dataset.ledgers"])
+    pool = ProcessPoolExecutor(processes, context, _begin)
     try:
         yield Crew(pool, processes)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _begin(parent: int) -> None:
+def _begin() -> None:
     """A stop is the parent's to heed; a parent that is killed takes its crew along."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    memory.keep()
+    threading.Thread(target=_watch, daemon=True).start()
 
 
-def _watch(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_LOOK)
+def _watch() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "only a crew's process has begun"
+    parent.join()
     os._exit(1)
