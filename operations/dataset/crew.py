@@ -11,17 +11,25 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import forkserver
 from typing import Any, TypeVar
 
 from operations.dataset import memory
 
 Done = TypeVar("Done")
+_COPIED = sys.platform == "linux"
+"""Whether the processes are copies of one fresh interpreter: elsewhere a library may not survive that.
+
+They are never copies of the caller: it has threads, and what they hold must not be copied.
+"""
 _AHEAD = 2
-"""Tasks a process has waiting for it: results that wait for an earlier one are few."""
+"""Tasks a process has, the one it is at among them."""
+_RESULTS = 16
+"""Results a process may have waiting for an earlier one."""
 
 
 class Crew:
-    """Calls functions with each of many arguments; by itself if it has no processes."""
+    """Calls functions with each of many arguments: the caller itself, and each further process."""
 
     def __init__(self, pool: ProcessPoolExecutor | None, processes: int) -> None:
         self._pool, self._processes = pool, processes
@@ -33,24 +41,34 @@ class Crew:
             return
         waiting: deque[Future[Done]] = deque()
         for task in tasks:
-            waiting.append(self._pool.submit(function, *task))
-            if len(waiting) > self._processes * _AHEAD:
+            if sum(not one.done() for one in waiting) < (self._processes - 1) * _AHEAD:
+                waiting.append(self._pool.submit(function, *task))
+            else:
+                mine: Future[Done] = Future()
+                mine.set_result(function(*task))
+                waiting.append(mine)
+            while waiting and (waiting[0].done() or len(waiting) > self._processes * _RESULTS):
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
+def prepare() -> None:
+    """Begins what a crew's processes need, so that it is there when the caller has imported what it needs itself."""
+    if _COPIED:
+        forkserver.set_forkserver_preload(["operations.dataset.ledgers"])
+        forkserver.ensure_running()
+
+
 @contextmanager
 def crew(processes: int) -> Iterator[Crew]:
-    """A crew of so many processes; with one, the caller does the work. What waits at its end is not begun."""
+    """A crew of so many processes, the caller's among them. What waits at its end is not begun."""
     if processes <= 1:
         yield Crew(None, 1)
         return
-    # No copies of this process: it has threads, and what they hold must not be copied. On Linux they are copies of one
-    # fresh interpreter that has imported what they need; elsewhere a library may not survive that.
-    context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
-    context.set_forkserver_preload(["operations.dataset.ledgers"])
-    pool = ProcessPoolExecutor(processes, context, _begin)
+    prepare()
+    context = multiprocessing.get_context("forkserver" if _COPIED else "spawn")
+    pool = ProcessPoolExecutor(processes - 1, context, _begin)
     try:
         yield Crew(pool, processes)
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import msgspec
@@ -41,6 +42,10 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def run(context: Context, parameters: Parameters) -> None:
     """Exports the store, or goes on where a stopped attempt ended."""
+    from operations.dataset import crew
+
+    if parameters.processes != 1 and (os.cpu_count() or 1) > 1:
+        crew.prepare()
     from operations.dataset import exporting
 
     exporting.export(context, parameters)

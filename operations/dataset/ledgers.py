@@ -172,7 +172,10 @@ def _quick(data: bytes, known: dict[str, Any]) -> Ledger | None:
 def _places(data: bytes, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
     """Where an array's records start, and their lengths; None if one is more than a line or it is not certain."""
     view = np.frombuffer(data, dtype=np.uint8)
-    starts, ends = masking.where(view == _OPEN), masking.where(view == _CLOSE) + 1
+    # Between the two braces stands a bar alone, so that one pass finds both.
+    braces = masking.where(view - _OPEN <= _CLOSE - _OPEN)
+    which = view[braces]
+    starts, ends = braces[which == _OPEN], braces[which == _CLOSE] + 1
     # If each record has one pair of braces, none is in a text or within a record.
     if not len(starts) == len(ends) == count:
         raws = msgspec.json.decode(data, type=list[msgspec.Raw])

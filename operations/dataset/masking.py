@@ -49,7 +49,7 @@ def mask(payload: str) -> str:
 
 
 def _weigh(data: bytes) -> int:
-    """The sum of the bytes' weights: 32 bits of all, then 32 bits of what counts in a mask; what carries over is kept."""
+    """The sum of the bytes' weights: 32 bits of all, then 32 bits of what a mask has; what carries over is kept."""
     total = 0
     for byte in data:
         if byte not in _SPACE:
@@ -153,7 +153,7 @@ def _quoted(blob: bytes, starts: NDArray[np.int64]) -> tuple[NDArray[np.uint64],
     What `unquoted` does piece by piece, for all texts at once.
     """
     data = np.frombuffer(blob, dtype=np.uint8)
-    quotes = where((data == QUOTES[0][0]) | (data == QUOTES[1][0]) | (data == QUOTES[2][0]))
+    quotes = where(np.logical_or.reduce([np.equal(data, quote[0]) for quote in QUOTES if quote in blob]))
     text = np.searchsorted(starts, quotes, side="right") - 1
     count = np.arange(len(quotes))
     # A text has a piece before its first quote and one after each; `begins` has all in order, `after` those.
@@ -185,8 +185,8 @@ def _lengths(data: NDArray[np.uint8], begins: NDArray[np.int64], ends: NDArray[n
         return begins
     rows = sliding_window_view(np.append(data, _ROW), len(_ROW))[begins]
     rows = np.frombuffer(rows.tobytes().translate(_LENGTHS), dtype=np.uint8).reshape(-1, len(_ROW))
-    inside = _PLACES < (ends - begins)[:, None]
-    lengths = np.einsum("ij,ij->i", rows, inside, dtype=np.int64)
+    inside = (ends - begins)[:, None] > _PLACES
+    lengths: NDArray[np.int64] = np.einsum("ij,ij->i", rows, inside, dtype=np.int64)
     for at in np.flatnonzero((lengths <= _WORD) & (ends - begins > len(_ROW))).tolist():
         lengths[at] = sum(data[begins[at] : ends[at]].tobytes().translate(_LENGTHS))
     return lengths

@@ -68,19 +68,13 @@ class Writer:
 
     def put(self, batch: int, pieces: Sequence[bytes], lines: Sequence[int]) -> None:
         """Adds to each file what a batch has for it."""
-        disk, md5, sha256 = self._pools
-        written: list[Future[None]] = []
         for at, data in enumerate(pieces):
-            if data:
-                self.sizes[at] += len(data)
-                self.lines[at] += lines[at]
-                written += [
-                    disk.submit(_write, self._files[at].fileno(), data),
-                    md5.submit(self._md5[at].update, data),
-                ]
-                sha256.submit(self._sha256[at].update, data)
-        mark = Mark(batch, tuple(self.sizes), tuple(self.lines), ())
-        self._waiting.append((written, sha256.submit(self._digests), mark))
+            self.sizes[at] += len(data)
+            self.lines[at] += lines[at]
+        disk, md5, sha256 = self._pools
+        written = [disk.submit(self._write, pieces), md5.submit(_update, self._md5, pieces)]
+        digests = sha256.submit(self._digest, pieces)
+        self._waiting.append((written, digests, Mark(batch, tuple(self.sizes), tuple(self.lines), ())))
         while len(self._waiting) > _AHEAD:
             self._mark()
         self._unflushed += sum(map(len, pieces))
@@ -100,6 +94,17 @@ class Writer:
     def _sync(self) -> None:
         for stream in self._files:
             os.fsync(stream.fileno())
+
+    def _write(self, pieces: Sequence[bytes]) -> None:
+        for stream, data in zip(self._files, pieces, strict=True):
+            left = memoryview(data)
+            while left:
+                # In parts: for one long write the kernel seeks long runs of free pages, which cost it far more.
+                left = left[os.write(stream.fileno(), left[:CHUNK]) :]
+
+    def _digest(self, pieces: Sequence[bytes]) -> tuple[str, ...]:
+        _update(self._sha256, pieces)
+        return self._digests()
 
     def _digests(self) -> tuple[str, ...]:
         return tuple(h.copy().hexdigest() for h in self._sha256)
@@ -147,8 +152,6 @@ class Writer:
         return True
 
 
-def _write(descriptor: int, data: bytes) -> None:
-    left = memoryview(data)
-    while left:
-        # In pieces: for one long write the kernel seeks long runs of free pages, which cost it far more.
-        left = left[os.write(descriptor, left[:CHUNK]) :]
+def _update(hashes: Sequence[hashlib._Hash], pieces: Sequence[bytes]) -> None:
+    for each, data in zip(hashes, pieces, strict=True):
+        each.update(data)
