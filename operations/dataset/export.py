@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from operations import blas
 from operations.contract import AMOUNT, Artefact, Context, Kind, Measure, Operation, Output
 
 
@@ -44,9 +45,10 @@ def run(context: Context, parameters: Parameters) -> None:
     """Exports the store, or goes on where a stopped attempt ended."""
     from operations.dataset import crew
 
-    if parameters.processes != 1 and (os.cpu_count() or 1) > 1:
-        crew.prepare()
-    from operations.dataset import exporting
+    with blas.unused():
+        if parameters.processes != 1 and (os.cpu_count() or 1) > 1:
+            crew.prepare()
+        from operations.dataset import exporting
 
     exporting.export(context, parameters)
 
