@@ -33,6 +33,11 @@ OWN_ADDRESS = {"amount": True, "own_address": True}
 """``Meta(extra=OWN_ADDRESS)`` marks where the first role's job listens, as the site says it of its host."""
 
 
+def of_hosts(key: str) -> dict[str, object]:
+    """``Meta(extra=of_hosts(KEY))`` marks a list of what the site's file says under that key of each role's host."""
+    return {"of_hosts": key}
+
+
 class Refusal(Exception):
     """The job can't do what was asked, for a reason the operator can act on: one line, no traceback."""
 
@@ -211,6 +216,7 @@ class Field(msgspec.Struct, frozen=True):
     takes: Takes
     schema: dict[str, Any]
     own_address: bool = False
+    of_hosts: str = ""
 
 
 _TAKES: dict[str, Takes] = {"Artefact": "artefact", "Observed": "jobs", "Standing": "standing"}
@@ -241,6 +247,7 @@ def fields(operation: Operation) -> tuple[Field, ...]:
                 takes,
                 schema,
                 bool(extra.get("own_address")),
+                str(extra.get("of_hosts", "")),
             )
         )
     return tuple(found)

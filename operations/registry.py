@@ -14,6 +14,7 @@ NAMES = (
     "dataset.sample",
     "dataset.split",
     "dataset.verify",
+    "host.check",
     "host.preflight",
     "host.shell",
     "model.analyse",

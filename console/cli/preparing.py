@@ -13,7 +13,7 @@ from console.conductor.errors import Refused, Unusable
 from console.conductor.workspace import Workspace
 
 if TYPE_CHECKING:
-    from console.plan.types import Host
+    from console.plan.sites import Host
     from operations.host.findings import Finding
 
 _WORDS = {True: "met", False: "not met", None: "n/a"}

@@ -16,7 +16,8 @@ from console.conductor.view import AlertView
 from console.journal.entries import AlertCleared, AlertRaised
 from console.journal.fold import Alert, State
 from console.plan import limits
-from console.plan.types import Limit, matches
+from console.plan.sites import matches
+from console.plan.types import Limit
 
 GAP = 15.0
 """Seconds between two readings after which what was before says nothing of what was between."""

@@ -76,7 +76,12 @@ def _layers(scene: Scene, task: str, sets: Mapping[str, object]) -> dict[Source,
             option = dict(opening.entry.parameters.get(task, {}))
     return {
         "plan": scene.task(task).parameters,
-        "site": {**_own_address(scene, task), **_standing(scene, task), **scene.site.parameters.get(task, {})},
+        "site": {
+            **_own_address(scene, task),
+            **_of_hosts(scene, task),
+            **_standing(scene, task),
+            **scene.site.parameters.get(task, {}),
+        },
         "option": option,
         "set": sets,
     }
@@ -90,6 +95,15 @@ def _own_address(scene: Scene, task: str) -> Mapping[str, object]:
         return {}
     operation = registry.find(scene.task(task).operation)
     return {field.name: first.wired for field in fields(operation) if field.own_address}
+
+
+def _of_hosts(scene: Scene, task: str) -> Mapping[str, object]:
+    """What the site says of each host of the task, in the roles' order."""
+    named = scene.task(task).host
+    names = [named] if isinstance(named, str) else named
+    hosts = [scene.site.host[name] for name in names if name in scene.site.host]
+    operation = registry.find(scene.task(task).operation)
+    return {f.name: [getattr(host, f.of_hosts) for host in hosts] for f in fields(operation) if f.of_hosts}
 
 
 def _standing(scene: Scene, task: str) -> Mapping[str, object]:

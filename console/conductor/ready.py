@@ -111,6 +111,21 @@ def condition(scene: Scene, when: str) -> str:
     return "; ".join(dict.fromkeys(reasons))
 
 
+def aside(scene: Scene, id: str) -> bool:
+    """Whether the task stands in a branch that a decision has left aside: its condition asks for another one."""
+    for when in (scene.plan.phase[scene.plan.task_phase[id]].when, scene.task(id).when):
+        alternatives = [alternative.split(" and ") for alternative in when.split(" or ")] if when else []
+        if alternatives and all(any(_decided_otherwise(scene, term) for term in terms) for terms in alternatives):
+            return True
+    return False
+
+
+def _decided_otherwise(scene: Scene, term: str) -> bool:
+    gate, _, asked = term.partition(" is ")
+    state = gate_state(scene, gate)
+    return state in ("go", "no-go") and asked not in (state, "decided")
+
+
 def _term(scene: Scene, term: str) -> str:
     gate, _, asked = term.partition(" is ")
     state = gate_state(scene, gate)

@@ -9,6 +9,7 @@ from typing import Literal
 
 from console.conductor.errors import Refused, Unusable
 from console.conductor.parameters import BadParameter, checked
+from console.conductor.ready import aside
 from console.conductor.verbs import Conductor
 from console.conductor.view import TaskView, View
 
@@ -60,7 +61,8 @@ class Rehearsal:
                 return Ending("no-go", gate.id, "; ".join(gate.why_not))
         task = next((t for t in view.tasks.values() if self._startable(view, t)), None)
         if task is None:
-            held = [t for t in view.tasks.values() if t.state == "locked" and not t.optional]
+            scene = self._conductor.workspace.scene()
+            held = [t for t in view.tasks.values() if t.state == "locked" and not t.optional and not aside(scene, t.id)]
             if not held:
                 return Ending("through", "")
             return Ending("stuck", held[0].id, "; ".join(held[0].why))

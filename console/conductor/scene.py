@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 from console.journal.fold import Job, Opening, State
-from console.plan.types import Plan, Site, Task
+from console.plan.sites import Site
+from console.plan.types import Plan, Task
 
 P = ParamSpec("P")
 R = TypeVar("R")

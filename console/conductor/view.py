@@ -9,7 +9,8 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from msgspec import Struct
 
-from console.plan.types import Plan, Site
+from console.plan.sites import Site
+from console.plan.types import Plan
 from operations import registry
 from operations.contract import Takes, Value
 

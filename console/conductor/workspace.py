@@ -24,7 +24,8 @@ from console.journal.fold import State
 from console.journal.store import Journal, JournalError
 from console.plan import compiled
 from console.plan.loading import Faults, load, reload, reload_site
-from console.plan.types import Plan, Site
+from console.plan.sites import Site
+from console.plan.types import Plan
 from operations.files import fsync_directory, write_atomic
 
 JOURNAL = "journal.db"

@@ -18,8 +18,9 @@ from operations import job, wire
 from operations.lines import described
 
 _BACKOFF = (0.05, 0.1, 0.2, 0.4, 1.0)
-_HELP_BACKOFF = (5.0, 10.0, 20.0, 40.0, 60.0)
-"""Where somebody must help first: hosts bar whoever fails to log in time and again. A request is tried at once."""
+_HELP_BACKOFF = (5.0, 10.0, 20.0, 30.0)
+"""Where somebody must help first: hosts bar whoever fails to log in time and again, and a container that is stopped
+does not start by being asked. A request is tried at once."""
 _HELLO_SECONDS = 30.0
 _HOPELESS = 3  # failed attempts in a row after which a request does not wait for the next one
 _STEADY = 2.0  # seconds that a connection must have held for the next one to be tried without delay
@@ -143,9 +144,9 @@ class Channel:
 
     async def _keep_connected(self) -> None:
         short = helpless = 0  # connections in a row that did not hold, and of them those that need help
+        reason = ""
         while True:
-            self._turn("connecting", self.state.reason)
-            reason = ""
+            self._turn("connecting", reason)
             self._helpless = False
             self._wanted.clear()
             try:
@@ -165,11 +166,12 @@ class Channel:
             helpless = helpless + 1 if self._helpless else 0
             steady = self.state.state == "up" and time.time() - self.state.since > _STEADY
             short = 0 if steady else short + 1
-            self._turn("down", reason)
             delays, count = (_HELP_BACKOFF, helpless - 1) if helpless else (_BACKOFF, short)
+            delay = delays[min(count, len(delays) - 1)]
+            self._turn("down", f"{reason}; tried again in {delay:g} s, or when it is asked for" if helpless else reason)
             self._tried = time.monotonic()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), delays[min(count, len(delays) - 1)])
+                await asyncio.wait_for(self._wanted.wait(), delay)
 
     async def _serve(self, connection: Connection) -> None:
         """Until the agent ends. Raises OSError, WireError, or TimeoutError if it does not greet."""
@@ -228,6 +230,7 @@ class Channel:
         if connection is not None:
             with contextlib.suppress(OSError):
                 said = await connection.close()
+            self._helpless = self._helpless or connection.needs_help
         reason = f"{reason}: {said}" if said else reason
         waiting, self._waiting = self._waiting, {}
         for answer in waiting.values():

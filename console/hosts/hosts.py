@@ -18,7 +18,7 @@ from console.hosts.host import CHUNK, FarSource, OneHost
 from console.hosts.link import Link, LocalLink
 from console.hosts.place import Place
 from console.hosts.ssh import SshHost
-from console.plan.types import Host, Site
+from console.plan.sites import Host, Site
 from operations import events, job, wire
 from operations.host.readings import Reading
 

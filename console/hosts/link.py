@@ -42,6 +42,10 @@ class Connection(Protocol):
     @property
     def writer(self) -> Writer: ...
 
+    @property
+    def needs_help(self) -> bool:
+        """After `close`: whether the agent can't be started again before somebody changes something."""
+
     async def close(self) -> str:
         """Ends the agent, never its jobs, and returns what it or its host said was wrong, in one clean line."""
 
@@ -99,7 +103,8 @@ class LocalLink:
                 start_new_session=True,
             )
         except FileNotFoundError as error:
-            raise OSError(f"{self._place.explain(127, [])} ({error.strerror})") from None
+            fault = NeedsHelp if self._place.container else OSError
+            raise fault(f"{self._place.explain(127, [])} ({error.strerror})") from None
         assert process.stdin is not None
         assert process.stdout is not None
         return _Local(process.stdout, process.stdin, process, self._place)
@@ -112,6 +117,7 @@ class _Local:
     _process: asyncio.subprocess.Process
     _place: Place
     _said: Said = field(default_factory=Said)
+    needs_help: bool = False
 
     def __post_init__(self) -> None:
         self._listening = asyncio.create_task(self._listen())
@@ -125,6 +131,7 @@ class _Local:
                 self._process.kill()
             await self._process.wait()
         await self._listening
+        self.needs_help = self._place.needs_help(self._process.returncode, self._said.lines())
         return self._place.explain(self._process.returncode, self._said.lines())
 
     async def _listen(self) -> None:

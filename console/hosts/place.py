@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 _NOT_FOUND = 127
 _NOT_RUN = 126
+_NO_OPERATIONS = "no module named operations"
 _DOCKER = (
     (
         ("cannot connect to the docker daemon", "failed to connect to the docker api"),
@@ -44,17 +45,29 @@ class Place:
         """
         last = said[-1] if said else ""
         text = "\n".join(said).lower()
-        if self.container:
-            for marks, meaning in _DOCKER:
-                if any(mark in text for mark in marks):
-                    return meaning.format(container=self.container, python=self.python)
-            if status in (_NOT_FOUND, _NOT_RUN):
-                return f"{self.docker} can't be run on the host: install Docker, or set `docker` in the site's file"
-        if "no module named operations" in text:
-            inside = f" in the container {self.container}" if self.container else ""
-            return f"{self.python}{inside} has no operations: install gladiator-console there"
+        if meaning := self._of_container(status, text):
+            return meaning
+        if _NO_OPERATIONS in text:
+            return f"{self.python} has no operations: install gladiator-console there"
         if status == _NOT_FOUND:
             return f"{self.python} is not on the host: prepare the host, or correct `python` in the site's file"
         if status == _NOT_RUN:
             return f"{self.python} can't be run on the host: {last}"
         return last
+
+    def needs_help(self, status: int | None, said: Sequence[str]) -> bool:
+        """Whether that end says of a container that nobody gets in before somebody changes something."""
+        return bool(self._of_container(status, "\n".join(said).lower()))
+
+    def _of_container(self, status: int | None, text: str) -> str:
+        if not self.container:
+            return ""
+        for marks, meaning in _DOCKER:
+            if any(mark in text for mark in marks):
+                return meaning.format(container=self.container, python=self.python)
+        if status in (_NOT_FOUND, _NOT_RUN):
+            return f"{self.docker} can't be run on the host: install Docker, or set `docker` in the site's file"
+        if _NO_OPERATIONS in text:
+            inside = f"in the container {self.container}"
+            return f"{self.python} {inside} has no operations: install gladiator-console there"
+        return ""

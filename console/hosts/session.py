@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 NOT_FOUND = 127
 SECONDS = 60.0
+BEAT = 10.0
 _CHUNK = 65_536
 _OUTPUT = 1 << 20
 """Bytes that are kept of what a command prints."""
@@ -94,6 +95,37 @@ class Session:
         except asyncssh.Error as error:
             raise ssh_reasons.lost(error) from None
         return lines.ended(process.exit_status)
+
+    @contextlib.asynccontextmanager
+    async def running(self, arguments: Sequence[str]) -> AsyncIterator[str]:
+        """A command that gets a line every ``BEAT`` seconds until the block ends; yields its first line.
+
+        Raises OSError if it says none within ``SECONDS``, or the host is lost.
+        """
+        import asyncssh
+
+        try:
+            async with asyncio.timeout(SECONDS):
+                process = await self._connection.create_process(shlex.join(arguments), encoding=None)
+                line = await process.stdout.readline()
+        except TimeoutError:
+            raise OSError(f"{self._address}: {arguments[0]} said nothing within {SECONDS:.0f} s") from None
+        except asyncssh.Error as error:
+            raise ssh_reasons.lost(error) from None
+
+        async def beat() -> None:
+            with contextlib.suppress(OSError, asyncssh.Error):
+                while True:
+                    await asyncio.sleep(BEAT)
+                    process.stdin.write(b"\n")
+
+        beating = asyncio.create_task(beat())
+        try:
+            yield clean(line.decode("utf-8", "replace")).strip()
+        finally:
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+            process.close()
 
     @contextlib.asynccontextmanager
     async def sftp(self) -> AsyncIterator[asyncssh.SFTPClient]:

@@ -21,7 +21,7 @@ from console.hosts import ssh_reasons
 from console.hosts.link import Connection, Said
 from console.hosts.place import Place
 from console.hosts.session import Session
-from console.plan.types import Host
+from console.plan.sites import Host
 
 if TYPE_CHECKING:
     import asyncssh
@@ -268,6 +268,7 @@ class _Remote:
     _place: Place
     _shared: _Shared
     _said: Said = field(default_factory=Said)
+    needs_help: bool = False
 
     def __post_init__(self) -> None:
         self._listening = asyncio.create_task(self._listen())
@@ -288,6 +289,7 @@ class _Remote:
             self._listening.cancel()
             await asyncio.gather(self._listening, return_exceptions=True)
             await self._shared.leave()
+        self.needs_help = self._place.needs_help(channel.get_exit_status(), self._said.lines())
         return self._place.explain(channel.get_exit_status(), self._said.lines())
 
     async def _listen(self) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from console.plan.faults import Finding
-from console.plan.types import Limit, Plan, Site, matches
+from console.plan.sites import Site, matches
+from console.plan.types import Limit, Plan
 from operations import registry
 
 _ASIDE = "limit."

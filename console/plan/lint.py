@@ -12,7 +12,8 @@ from console.plan import limits, lint_operations, reach
 from console.plan.faults import Finding
 from console.plan.graph import Graph, gates_in
 from console.plan.schedule import zone
-from console.plan.types import Condition, Host, Plan, Site, Task, matches, within
+from console.plan.sites import Host, Site, matches
+from console.plan.types import Condition, Plan, Task, within
 from operations import registry
 
 _CONTAINER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # as Docker has them; none is taken for an option

@@ -10,7 +10,8 @@ import msgspec
 
 from console.plan.faults import Finding, Path
 from console.plan.graph import Graph
-from console.plan.types import ArtefactFrom, Binds, Criterion, Expectation, Gate, JobsOf, Plan, Record, Sign, Site, Task
+from console.plan.sites import Site
+from console.plan.types import ArtefactFrom, Binds, Criterion, Expectation, Gate, JobsOf, Plan, Record, Sign, Task
 from operations import registry
 from operations.contract import Field, Kind, Measure, Operation, fields
 

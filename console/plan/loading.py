@@ -12,8 +12,9 @@ import console
 from console.plan.faults import Fault, Faults, Finding
 from console.plan.faults import Path as Keys
 from console.plan.files import File, read
+from console.plan.sites import Site, SiteFile
 from console.plan.tables import file_table
-from console.plan.types import Gate, Phase, PhaseFile, Plan, PlanFile, Site, SiteFile
+from console.plan.types import Gate, Phase, PhaseFile, Plan, PlanFile
 
 __all__ = ["Fault", "Faults", "examine", "load", "load_plan", "load_site", "reload", "reload_site", "shipped"]
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from console.plan.types import ArtefactFrom, JobsOf, PhaseFile, PlanFile, Scalar, SiteFile
+from console.plan.sites import SiteFile
+from console.plan.types import ArtefactFrom, JobsOf, PhaseFile, PlanFile, Scalar
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -18,14 +18,15 @@ import psutil
 from operations.contract import Artefact, Context, Refusal
 from operations.host.checking import nvidia
 from operations.lines import one_line
-from operations.model import arithmetic, exported
 from operations.model import configuration as configurations
-from operations.model.trial import Asked, Built, Loaded, Refused, Said, Stepped
+from operations.model import exported
+from operations.model.planning import arithmetic
+from operations.model.planning.trial import Asked, Built, Loaded, Refused, Said, Stepped
 
 if TYPE_CHECKING:
     from operations.host.preflight import Parameters
 
-COMMAND = (sys.executable, "-P", "-m", "operations.model.trial")
+COMMAND = (sys.executable, "-P", "-m", "operations.model.planning.trial")
 POLL = 0.2
 NOT_TRIED = "no step was tried"
 _S = TypeVar("_S", Loaded, Built, Stepped, Refused)

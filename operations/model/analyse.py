@@ -19,7 +19,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def run(context: Context, parameters: Parameters) -> None:
     """Reads the results and says where the model fails."""
-    from operations.model import failures
+    from operations.model.evaluation import failures
 
     failures.analyse(context, parameters)
 

@@ -24,7 +24,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def run(context: Context, parameters: Parameters) -> None:
     """Loads, answers once, scores."""
-    from operations.model import trying
+    from operations.model.evaluation import trying
 
     trying.baseline(context, parameters)
 

@@ -20,7 +20,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def run(context: Context, parameters: Parameters) -> None:
     """Lists, measures and hashes them."""
-    from operations.model import retention
+    from operations.model.oversight import retention
 
     retention.look(context, parameters)
 

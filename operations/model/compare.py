@@ -21,7 +21,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def run(context: Context, parameters: Parameters) -> None:
     """Holds the four against one another."""
-    from operations.model import comparing
+    from operations.model.distillation import comparing
 
     comparing.compare(context, parameters)
 

@@ -43,7 +43,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def run(context: Context, parameters: Parameters) -> None:
     """Writes the configuration and takes one real step."""
-    from operations.model import configuring
+    from operations.model.planning import configuring
 
     configuring.configure(context, parameters)
 

@@ -72,7 +72,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def run(context: Context, parameters: Parameters) -> None:
     """Trains the student, or goes on where a stopped attempt ended."""
-    from operations.model import distilling
+    from operations.model.distillation import distilling
 
     distilling.distil(context, parameters)
 

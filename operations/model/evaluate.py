@@ -56,7 +56,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def run(context: Context, parameters: Parameters) -> None:
     """Scores the rows and writes the results; goes on after the last chunk that an interrupted attempt has finished."""
-    from operations.model import evaluating
+    from operations.model.evaluation import evaluating
 
     evaluating.evaluate(context, parameters)
 

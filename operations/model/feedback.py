@@ -34,7 +34,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
 def run(context: Context, parameters: Parameters) -> None:
     """Feeds own output back, dresses attacks as such, says whether self-attack is prevented."""
-    from operations.model import feeding_back
+    from operations.model.production import feeding_back
 
     feeding_back.run(context, parameters)
 

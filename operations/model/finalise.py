@@ -32,7 +32,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def run(context: Context, parameters: Parameters) -> None:
     """Chooses, copies, describes, and asks the copy in a fresh process what the evaluation asked."""
-    from operations.model import finalising
+    from operations.model.evaluation import finalising
 
     finalising.finalise(context, parameters)
 

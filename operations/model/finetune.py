@@ -47,7 +47,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def run(context: Context, parameters: Parameters) -> None:
     """Trains, or goes on where a stopped attempt ended."""
-    from operations.model import tuning
+    from operations.model.learning import tuning
 
     tuning.finetune(context, parameters)
 

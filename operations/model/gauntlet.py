@@ -31,7 +31,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
 def run(context: Context, parameters: Parameters) -> None:
     """Looks for samples seen before, runs the pipeline, writes the results."""
-    from operations.model import running_gauntlet
+    from operations.model.production import running_gauntlet
 
     running_gauntlet.run(context, parameters)
 

@@ -27,7 +27,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def run(context: Context, parameters: Parameters) -> None:
     """Reports the five parts."""
-    from operations.model import examining
+    from operations.model.oversight import examining
 
     examining.examine(context, parameters)
 

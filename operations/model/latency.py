@@ -28,7 +28,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def run(context: Context, parameters: Parameters) -> None:
     """Asks the events one at a time and reports how long each took."""
-    from operations.model import timing
+    from operations.model.distillation import timing
 
     timing.latency(context, parameters)
 

@@ -21,7 +21,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def run(context: Context, parameters: Parameters) -> None:
     """Loads and answers once."""
-    from operations.model import trying
+    from operations.model.evaluation import trying
 
     trying.load(context, parameters)
 

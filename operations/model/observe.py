@@ -25,7 +25,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def run(context: Context, parameters: Parameters) -> None:
     """Reports a row every so many steps, and at the end how the run stands."""
-    from operations.model import watching
+    from operations.model.oversight import watching
 
     watching.observe(context, parameters)
 

@@ -68,9 +68,9 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def run(context: Context, parameters: Parameters) -> None:
     """Counts the data, tries two steps and an evaluation, writes the configuration and says what contradicts what."""
-    from operations.model import planning
+    from operations.model.planning import drafting
 
-    planning.plan(context, parameters)
+    drafting.plan(context, parameters)
 
 
 OPERATION = Operation(

@@ -20,11 +20,14 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Annotated[int, Meta(ge=16, le=8_192)] | None,
         Meta(description="tokens of an input at most; None is the configuration's", extra=AMOUNT),
     ] = None
+    shuffle_labels: Annotated[
+        bool, Meta(description="negative control: permutes the labels of the training rows; nothing can be learnt")
+    ] = False
 
 
 def run(context: Context, parameters: Parameters) -> None:
     """Tokenises and tries a step."""
-    from operations.model import preparing
+    from operations.model.learning import preparing
 
     preparing.prepare(context, parameters)
 
@@ -44,6 +47,7 @@ OPERATION = Operation(
         Measure("tokens", Kind.COUNT, "tokens of the training events"),
         Measure("longest", Kind.COUNT, "tokens of the longest event, before cutting"),
         Measure("cut", Kind.COUNT, "events that are longer than the length and were cut"),
+        Measure("control", Kind.TEXT, "labels as recorded, or permuted by a control"),
         Measure("rate", Kind.NUMBER, "rows tokenised a second", "1/s"),
         Measure("duration", Kind.NUMBER, "time of the tokenising", "s"),
         Measure("size", Kind.NUMBER, "what the tokens take on the disk", "MB"),

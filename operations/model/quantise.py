@@ -29,7 +29,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def run(context: Context, parameters: Parameters) -> None:
     """Quantises, writes, loads what was written, compares."""
-    from operations.model import quantising
+    from operations.model.distillation import quantising
 
     quantising.quantise(context, parameters)
 

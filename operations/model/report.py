@@ -30,7 +30,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def run(context: Context, parameters: Parameters) -> None:
     """Writes both reports."""
-    from operations.model import reporting
+    from operations.model.evaluation import reporting
 
     reporting.report(context, parameters)
 

@@ -36,7 +36,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def run(context: Context, parameters: Parameters) -> None:
     """Labels the samples, or goes on after the last whole chunk."""
-    from operations.model import labelling
+    from operations.model.distillation import labelling
 
     labelling.label(context, parameters)
 

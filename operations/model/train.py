@@ -97,11 +97,11 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def run(context: Context, parameters: Parameters) -> None:
     """Trains, or goes on where a stopped attempt ended."""
     if parameters.ranks > 1:
-        from operations.model import ranks
+        from operations.model.learning import ranks
 
         ranks.launch(context, parameters.ranks)
         return
-    from operations.model import multitask
+    from operations.model.learning import multitask
 
     multitask.train(context, parameters)
 

@@ -26,7 +26,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def run(context: Context, parameters: Parameters) -> None:
     """Reads the training's events, loads the checkpoint, asks it."""
-    from operations.model import ending
+    from operations.model.oversight import ending
 
     ending.validate(context, parameters)
 
@@ -37,7 +37,7 @@ OPERATION = Operation(
     parameters=Parameters,
     run=run,
     measures=(
-        Measure("steps", Kind.COUNT, "steps done, over all attempts", "steps"),
+        Measure("steps", Kind.COUNT, "steps done, over all attempts since the last start from nothing", "steps"),
         Measure("steps_planned", Kind.COUNT, "steps to do", "steps"),
         Measure("complete", Kind.FLAG, "the last attempt is done and took the last step"),
         Measure("initial_loss", Kind.NUMBER, "mean loss of the first ten steps, or of fewer", "nats"),

@@ -1,7 +1,9 @@
 """What both ends of a transfer say to each other, and what each keeps of what passes: digests, progress, figures.
 
-The bytes of a file go unsealed, in blocks; after each block the source seals the SHA-256 of the file up to there. So
-the sink knows after every block that what it has is right, and goes on from the last of them after a cut.
+The source offers the SHA-256 that was taken when the artefact was made, and the bytes of its files go unsealed. The
+sink hashes all that comes and keeps a digest a block: the whole must have the digest offered, so one hash, at one end,
+proves both. Only where it has not, and after a cut, does the source hash what it has and seal a digest a block: the
+sink finds the block that is wrong, and goes on after the last that is right.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import fnmatch
 import hashlib
 import ipaddress
 import time
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -18,30 +21,36 @@ from operations.contract import Context
 from operations.network.interfaces import carrying, interfaces, no_wire
 
 BLOCK = 8 << 20
-"""Bytes between two seals: what a cut costs at most."""
+"""Bytes between two digests of a file: what a cut, or a wrong byte, costs at most."""
 _TOLD = 0.5
 _LOGGED = 5.0
 _TIMED = 1.0
 
 
 class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Source to sink: what comes, from which machine, and why its end is no wire; ``counted`` of the files count."""
+    """Source to sink: what comes, of which SHA-256, and why its end is no wire; ``counted`` of the files count."""
 
     directory: bool
     size: int
     files: int
+    sha256: str
     machine: str
     no_wire: str = ""
     counted: int = 0
 
 
 class Ready(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Sink to source: go on, unless there is a fault; ``resumes`` if it has a part already."""
+    """Sink to source: go on, unless there is a fault; ``resumes`` if it has a part already.
+
+    For rsync: where the sink has that program, and the part.
+    """
 
     machine: str
     fault: str = ""
     no_wire: str = ""
     resumes: bool = False
+    rsync: str = ""
+    place: str = ""
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,30 +61,45 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Have(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Sink to source, if it resumes: so much of this file is here, with that digest."""
+    """Sink to source, if it resumes: so much of this file is here; a `Seal` for each block of it comes back."""
 
     length: int
-    sha256: str
 
 
 class From(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Source to sink, if it resumes: the bytes come from here on."""
+    """Sink to source, if it resumes: up to here the seals are right, the bytes are to come from here on."""
 
     offset: int
 
 
 class Seal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Source to sink after each block: the file's SHA-256 up to its end."""
+    """Source to sink: the SHA-256 of its file up to the end of a block."""
+
+    sha256: str
+
+
+class Whole(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Sink to source: the SHA-256 of all that came. If it is not what was offered, all files' seals come back."""
 
     sha256: str
 
 
 class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Either end's digest of all that passed; the sink's comes last, and says what was wrong and how long it took."""
+    """Sink to source, at last: what was wrong, and how long it took."""
 
-    sha256: str = ""
     fault: str = ""
     seconds: float = 0.0
+
+
+def ends(length: int) -> Iterator[int]:
+    """Where the blocks of so many bytes end; an empty file has one, at 0."""
+    yield from range(BLOCK, length, BLOCK)
+    yield length
+
+
+def begin_of(end: int) -> int:
+    """Where the block begins that ends there."""
+    return max(0, end - 1) // BLOCK * BLOCK
 
 
 class Passing:
@@ -84,7 +108,8 @@ class Passing:
     def __init__(self, context: Context, size: int, files: int, count: str) -> None:
         self._context = context
         self.expected, self.size, self.files, self._count = size, 0, files, count
-        self.digests: dict[str, str] = {}
+        self.came: list[str] = []
+        """Names of the files that passed whole."""
         self.resumed = 0
         """Bytes that were there before, and did not pass."""
         self._began = self._told = self._logged = self._timed = time.monotonic()
@@ -119,7 +144,7 @@ class Passing:
     @property
     def whole(self) -> int:
         """How many of the files that count have passed."""
-        return sum(counts(name, self._count) for name in self.digests)
+        return sum(counts(name, self._count) for name in self.came)
 
     def end(self, seconds: float, *, arrived: bool) -> None:
         """Says what is left at the end: nothing, or nobody knows how much longer it would have taken."""
@@ -127,12 +152,13 @@ class Passing:
         why = "" if arrived else "not all of it came"
         self._context.measure("left", 0.0 if arrived else None, step=round(seconds) + 1, reason=why)
 
-    def digest(self, directory: bool) -> str:
-        """As `operations.files.digest` has it."""
-        if not directory:
-            return next(iter(self.digests.values()))
-        ordered = sorted(self.digests.items(), key=lambda item: item[0].encode())
-        return hashlib.sha256("".join(f"{sha256}  {name}\n" for name, sha256 in ordered).encode()).hexdigest()
+
+def whole(digests: Mapping[str, str], *, directory: bool) -> str:
+    """Of files' digests by name that of all of them, as `operations.files.digest` has it."""
+    if not directory:
+        return next(iter(digests.values()))
+    ordered = sorted(digests.items(), key=lambda item: item[0].encode())
+    return hashlib.sha256("".join(f"{sha256}  {name}\n" for name, sha256 in ordered).encode()).hexdigest()
 
 
 def counts(name: str, pattern: str) -> bool:

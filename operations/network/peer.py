@@ -7,7 +7,6 @@ their digest is in a sealed message.
 
 from __future__ import annotations
 
-import contextlib
 import hmac
 import os
 import secrets
@@ -25,7 +24,7 @@ import msgspec
 
 from operations.contract import Refusal
 
-GREETING = b"gladiator-run 2\n"
+GREETING = b"gladiator-run 3\n"
 MESSAGE_LIMIT = 65_536
 _SEAL = 32
 _LENGTH = struct.Struct(">I")
@@ -147,13 +146,6 @@ class Peer:
         return self._patiently(
             lambda _: os.sendfile(self._connection.fileno(), descriptor, offset, count), memoryview(b"")
         )
-
-    def drain(self) -> None:
-        """Lets what the other end has on its way come and go, until it ends the connection or is silent."""
-        buffer = memoryview(bytearray(MESSAGE_LIMIT))
-        with contextlib.suppress(Refusal, Stopping):
-            while True:
-                self.receive_into(buffer)
 
     def _send_sealed(self, data: bytes) -> None:
         self._sent += 1

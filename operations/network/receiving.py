@@ -11,23 +11,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from operations.contract import Artefact, Context, Refusal
-from operations.network import joining, partial
+from operations.network import comparing, joining, partial, syncing
 from operations.network.partial import Partial
 from operations.network.passing import (
     BLOCK,
     Entry,
-    From,
-    Have,
     Offer,
     Passing,
     Ready,
     Result,
+    Whole,
     no_figure,
     report,
     unwired,
+    whole,
 )
 from operations.network.peer import Peer, Stopping, machine
-from operations.network.taking import Blocks, Changed
+from operations.network.taking import Blocks, place
 
 if TYPE_CHECKING:
     from operations.network.transfer import Parameters
@@ -40,7 +40,8 @@ MADE = Artefact(path="random.bin", sha256="", size=0, job="", name="")
 def receive(context: Context, parameters: Parameters) -> None:
     """Keeps what one source with the token sends. Raises Refusal with the reason; a part stays to be taken up."""
     artefact = parameters.artefact or MADE
-    part = partial.taken_up(context, artefact) if parameters.artefact else partial.new(context, artefact)
+    synced = parameters.via == "rsync"
+    part = partial.taken_up(context, artefact, unread=synced) if parameters.artefact else partial.new(context, artefact)
     try:
         with joining.listen(parameters.address) as listener:
             context.endpoint(*listener.getsockname()[:2])
@@ -48,7 +49,8 @@ def receive(context: Context, parameters: Parameters) -> None:
             with joining.admitted(context, listener, "sink", parameters.patience, until) as source:
                 _keep(context, parameters, source, part)
     except Stopping:
-        kept = f"{part.bytes} bytes are kept" if part.bytes >= BLOCK else "nothing was kept"
+        here = part.held if synced else part.bytes
+        kept = f"{here} bytes are kept" if here >= BLOCK else "nothing was kept"
         context.stopped(f"asked to stop; {kept}")
     finally:
         part.close()
@@ -59,10 +61,18 @@ def _keep(context: Context, parameters: Parameters, source: joining.Joined, part
     offer = peer.hear(Offer)
     final = context.output(Path((parameters.artefact or MADE).path).name)
     free = shutil.disk_usage(final.parent).free
-    wanted = offer.size - part.bytes
+    wanted = offer.size - (part.held if parameters.via == "rsync" else part.bytes)
     fault = "" if wanted < free else f"{wanted} bytes are too many for the {free} that are free here"
+    if parameters.artefact and offer.sha256 != parameters.artefact.sha256:
+        fault = f"the source offers another artefact, of SHA-256 {offer.sha256}"
+    rsync = ""
+    if parameters.via == "rsync":
+        try:
+            rsync = syncing.program()
+        except Refusal as missing:
+            fault = str(missing)
     mine, here = peer.alias(machine()), unwired(source.here)
-    peer.tell(Ready(mine, fault, here, bool(part.bytes)))
+    peer.tell(Ready(mine, fault, here, bool(part.bytes), rsync, str(part.data) if rsync else ""))
     if fault:
         raise Refusal(fault)
     if not offer.directory and offer.files != 1:
@@ -72,67 +82,56 @@ def _keep(context: Context, parameters: Parameters, source: joining.Joined, part
     )
     passing = Passing(context, offer.size, offer.counted, parameters.count)
     began = time.monotonic()
-    try:
-        sent = _take_all(peer, part, offer, passing)
-    except Changed as changed:
-        seconds = time.monotonic() - began
-        peer.tell(Result(fault=str(changed), seconds=seconds))
-        report(context, passing, "", False, seconds, why)
-        peer.drain()
-        raise Refusal(str(changed)) from None
-    digest = passing.digest(offer.directory)
-    seconds = time.monotonic() - began
-    fault = difference(digest, sent.sha256, parameters.artefact)
-    if fault or not parameters.artefact:
-        part.remove()
+    if rsync:
+        files, digests = syncing.take(peer, part, offer, passing)
     else:
+        files, digests = _take_all(context, peer, part, offer, passing)
+    digest = whole(digests, directory=offer.directory)
+    seconds = time.monotonic() - began
+    peer.tell(Whole(digest))
+    if digest != offer.sha256:
+        found = comparing.seek(context, peer, part, files, offer)
+        passing.came = [name for name in passing.came if name not in found.files]
+        if not found.changed or not parameters.artefact:  # no part of an artefact
+            part.remove()
+        peer.tell(Result(found.fault, seconds))
+        report(context, passing, "", False, seconds, why)
+        raise Refusal(found.fault)
+    if parameters.artefact:
         _flush(part.data, peer)
         part.finish(final, directory=offer.directory)
-    peer.tell(Result(digest, fault, seconds))
-    report(context, passing, digest, not fault, seconds, why)
-    if fault:
-        raise Refusal(fault)
+    else:
+        part.remove()
+    peer.tell(Result(seconds=seconds))
+    report(context, passing, digest, True, seconds, why)
     if parameters.artefact:
         context.artefact("copy", final)
 
 
-def difference(here: str, sent: str, artefact: Artefact | None) -> str:
-    """What is wrong with a whole that has come; empty if nothing is."""
-    if here != sent:
-        return f"the bytes changed on their way: SHA-256 {sent} was sent, {here} came"
-    if artefact and here != artefact.sha256:
-        return f"the source's file is no longer the artefact: SHA-256 {here}, expected {artefact.sha256}"
-    return ""
-
-
-def _take_all(peer: Peer, part: Partial, offer: Offer, passing: Passing) -> Result:
+def _take_all(
+    context: Context, peer: Peer, part: Partial, offer: Offer, passing: Passing
+) -> tuple[list[Entry], dict[str, str]]:
+    """The files in the order in which they came, and the digest of each by name."""
     resumes = bool(part.bytes)
+    files: list[Entry] = []
+    digests: dict[str, str] = {}
     if offer.directory:
         part.data.mkdir(exist_ok=True)
     with Blocks(peer, part, passing) as blocks:
         for _ in range(offer.files):
             entry = peer.hear(Entry)
-            path = _place(part.data, entry.path, offer.directory)
-            if entry.path in passing.digests:
+            path = place(part.data, entry.path, offer.directory)
+            if entry.path in digests:
                 raise Refusal(f"the source sent {entry.path!r} twice")
             if passing.size + entry.size > offer.size:
                 raise Refusal("the source sends more than it offered")
             path.parent.mkdir(parents=True, exist_ok=True)
-            length, hasher = part.known(entry.path)
-            if resumes:
-                peer.tell(Have(length, hasher.hexdigest()))
-                length = length if peer.hear(From).offset == length else 0
-            passing.skip(length)
-            digest = blocks.take(path, entry, length, hasher if length else hashlib.sha256())
-            passing.digests[entry.path] = digest
-    return peer.hear(Result)
-
-
-def _place(data: Path, path: str, directory: bool) -> Path:
-    parts = path.split("/")
-    if (not directory and path) or (directory and (not path or {"", ".", ".."} & set(parts) or "\0" in path)):
-        raise Refusal(f"the source sent a file by the name of {path!r}")
-    return data.joinpath(*parts) if directory else data
+            offset, hasher = comparing.agree(context, peer, part, entry) if resumes else (0, hashlib.sha256())
+            passing.skip(offset)
+            digests[entry.path] = blocks.take(path, entry, offset, hasher)
+            passing.came.append(entry.path)
+            files.append(entry)
+    return files, digests
 
 
 def _flush(data: Path, peer: Peer) -> None:

@@ -5,18 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from operations.contract import Context, Refusal
 from operations.files import CHUNK
-from operations.network import joining
+from operations.network import joining, syncing
 from operations.network.passing import (
-    BLOCK,
     Entry,
     From,
     Have,
@@ -25,7 +22,10 @@ from operations.network.passing import (
     Ready,
     Result,
     Seal,
+    Whole,
+    begin_of,
     counts,
+    ends,
     no_figure,
     report,
     unwired,
@@ -35,28 +35,24 @@ from operations.network.peer import Peer, Stopping, machine
 if TYPE_CHECKING:
     from operations.network.transfer import Parameters
 
-_AHEAD = 3
-"""Blocks whose hash may be taken before they are sent."""
 _READ = 1 << 18
 _STILL = 1.0
-
-
-class _Faulty(Exception):
-    """The sink has said what is wrong before all was sent."""
 
 
 def send(context: Context, parameters: Parameters) -> None:
     """Sends the artefact. Raises Refusal with the reason."""
     files = _files(context.inside(parameters.artefact.path)) if parameters.artefact else []
+    if parameters.via == "rsync":
+        syncing.ready(parameters)
     where = (parameters.endpoint_address, parameters.endpoint_port)
     try:
         with joining.joined(context, where, "source", parameters.patience) as sink:
             if parameters.artefact:
                 path = context.inside(parameters.artefact.path)
-                _give(context, parameters, sink, files, directory=path.is_dir())
+                _give(context, parameters, sink, path, files, parameters.artefact.sha256)
             else:
-                with _random(context, parameters.make, sink.peer) as path:
-                    _give(context, parameters, sink, _files(path), directory=False)
+                with _random(context, parameters.make, sink.peer) as (path, sha256):
+                    _give(context, parameters, sink, path, _files(path), sha256)
     except Stopping:
         context.stopped("asked to stop; what the sink has of it can be taken up")
 
@@ -74,24 +70,26 @@ def _files(path: Path) -> list[tuple[str, Path, int]]:
 
 
 @contextmanager
-def _random(context: Context, size: int, peer: Peer) -> Iterator[Path]:
-    """A file of so many random bytes, gone at the end: what can be compressed says nothing of a link."""
+def _random(context: Context, size: int, peer: Peer) -> Iterator[tuple[Path, str]]:
+    """A file of so many random bytes, gone at the end, and its SHA-256; what can be compressed would flatter a link."""
     import numpy as np
 
     random = np.random.default_rng()
-    path = context.output("random.bin")
+    path, hasher = context.output("random.bin"), hashlib.sha256()
     told = began = time.monotonic()
     try:
         with path.open("wb") as stream:
             for at in range(0, size, CHUNK):
                 if context.stopping:
                     raise Stopping
-                stream.write(random.bytes(min(CHUNK, size - at)))
+                data = random.bytes(min(CHUNK, size - at))
+                stream.write(data)
+                hasher.update(data)
                 if time.monotonic() - told > _STILL:
                     told = time.monotonic()
                     peer.still()
         context.log(f"made {size} random bytes in {time.monotonic() - began:.1f} s")
-        yield path
+        yield path, hasher.hexdigest()
     except OSError as error:
         raise Refusal(f"can't make a file of {size} bytes: {error.strerror}") from None
     finally:
@@ -102,15 +100,16 @@ def _give(
     context: Context,
     parameters: Parameters,
     sink: joining.Joined,
+    path: Path,
     files: list[tuple[str, Path, int]],
-    *,
-    directory: bool,
+    sha256: str,
 ) -> None:
-    peer = sink.peer
+    peer, directory = sink.peer, path.is_dir()
     size = sum(size for _, _, size in files)
     mine, here = peer.alias(machine()), unwired(sink.here)
     counted = sum(counts(name, parameters.count) for name, _, _ in files)
-    peer.tell(Offer(directory=directory, size=size, files=len(files), machine=mine, no_wire=here, counted=counted))
+    offer = Offer(directory, size, len(files), sha256, mine, here, counted)
+    peer.tell(offer)
     ready = peer.hear(Ready)
     if ready.fault:
         raise Refusal(f"the sink: {ready.fault}")
@@ -118,85 +117,68 @@ def _give(
         parameters.endpoint_address, bool(mine) and mine == ready.machine, here, ready.no_wire
     ) or parameters.too_small(size)
     passing = Passing(context, size, counted, parameters.count)
-    began = time.monotonic()
-    try:
-        with ThreadPoolExecutor(1, "hash") as hashing:
-            for name, path, length in files:
-                peer.tell(Entry(name, length))
-                passing.digests[name] = _give_file(context, peer, path, length, hashing, passing, ready.resumes)
-        digest = passing.digest(directory)
-        peer.tell(Result(digest))
-        result = peer.hear(Result)
-    except _Faulty as faulty:
-        report(context, passing, "", False, time.monotonic() - began, why)
-        raise Refusal(str(faulty)) from None
-    report(context, passing, digest, not result.fault and result.sha256 == digest, result.seconds, why)
+    if ready.rsync:
+        for name, _, length in files:
+            peer.tell(Entry(name, length))
+        syncing.give(peer, parameters, ready, path, passing, directory=directory)
+        passing.came = [name for name, _, _ in files]
+    else:
+        _give_all(peer, files, passing, resumes=ready.resumes)
+    came = peer.hear(Whole).sha256
+    if came != sha256:
+        context.log("what came is not what was offered: hashing the files to find where", "warning")
+        for _, file, length in files:
+            with _opened(file) as descriptor:
+                _seal(peer, descriptor, length)
+    result = peer.hear(Result)
+    right = not result.fault
+    report(context, passing, came if right else "", right, result.seconds, why)
     if result.fault:
         raise Refusal(result.fault)
 
 
-def _give_file(
-    context: Context,
-    peer: Peer,
-    path: Path,
-    size: int,
-    hashing: ThreadPoolExecutor,
-    passing: Passing,
-    resumes: bool,
-) -> str:
-    with path.open("rb", buffering=0) as stream:
-        descriptor = stream.fileno()
-        hasher, at = hashlib.sha256(), 0
-        if resumes:
-            hasher, at = _agreed(context, peer, descriptor, hashing)
-            passing.skip(at)
-        ahead: deque[Future[str]] = deque()
-        hashed = at
-        while True:
-            while len(ahead) < _AHEAD and (hashed < size or not (ahead or size)):
-                end = min(size, (hashed // BLOCK + 1) * BLOCK)
-                ahead.append(hashing.submit(_hash, hasher, descriptor, hashed, end))
-                hashed = end
-            end = min(size, (at // BLOCK + 1) * BLOCK)
-            while at < end:
-                sent = peer.send_file(descriptor, at, min(CHUNK, end - at))
-                if not sent:
-                    raise Refusal(f"{path.name} became shorter while it was sent")
-                at += sent
-                passing.count(sent)
-            digest = ahead.popleft().result() if ahead else hasher.hexdigest()
-            # The sink is silent until all has come, unless something is wrong.
-            if peer.waiting:
-                raise _Faulty(peer.hear(Result).fault)
-            peer.tell(Seal(digest))
-            if at == size:
-                return digest
+def _give_all(peer: Peer, files: list[tuple[str, Path, int]], passing: Passing, *, resumes: bool) -> None:
+    for name, path, length in files:
+        peer.tell(Entry(name, length))
+        with _opened(path) as descriptor:
+            offset = _agreed(peer, descriptor) if resumes else 0
+            passing.skip(offset)
+            _give_file(peer, path, descriptor, offset, length, passing)
+        passing.came.append(name)
 
 
-def _agreed(context: Context, peer: Peer, descriptor: int, hashing: ThreadPoolExecutor) -> tuple[hashlib._Hash, int]:
-    """Where the file goes on: after what the sink has, if that is what is here."""
-    have = peer.hear(Have)
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    try:
+        stream = path.open("rb", buffering=0)
+    except OSError as error:
+        raise Refusal(f"{path.name} can't be read: {error.strerror}") from None
+    with stream:
+        yield stream.fileno()
+
+
+def _give_file(peer: Peer, path: Path, descriptor: int, offset: int, size: int, passing: Passing) -> None:
+    while offset < size:
+        sent = peer.send_file(descriptor, offset, min(CHUNK, size - offset))
+        if not sent:
+            raise Refusal(f"{path.name} became shorter while it was sent")
+        offset += sent
+        passing.count(sent)
+
+
+def _agreed(peer: Peer, descriptor: int) -> int:
+    """Where the file goes on: after what the sink has, as far as that is what is here."""
+    if length := peer.hear(Have).length:
+        _seal(peer, descriptor, length)
+    return peer.hear(From).offset
+
+
+def _seal(peer: Peer, descriptor: int, length: int) -> None:
+    """Tells the digest at the end of each block; a file that has become shorter gives some that nobody has."""
     hasher = hashlib.sha256()
-    found = hashing.submit(_hash, hasher, descriptor, 0, have.length)
-    while True:
-        try:
-            same = found.result(_STILL) == have.sha256
-            break
-        except TimeoutError:
-            peer.still()
-    at = have.length if same else 0
-    if not same:
-        context.log("what the sink has is not what is here any more: all of it is sent", "warning")
-    peer.tell(From(at))
-    return (hasher if same else hashlib.sha256()), at
-
-
-def _hash(hasher: hashlib._Hash, descriptor: int, begin: int, end: int) -> str:
-    """The digest up to ``end``; a file that has become shorter gives one that nobody has."""
-    while begin < end:
-        data = os.pread(descriptor, min(_READ, end - begin), begin)
-        if not data:
-            break
-        hasher.update(data)
-        begin += len(data)
-    return hasher.hexdigest()
+    for end in ends(length):
+        at = begin_of(end)
+        while at < end and (data := os.pread(descriptor, min(_READ, end - at), at)):
+            hasher.update(data)
+            at += len(data)
+        peer.tell(Seal(hasher.hexdigest()))

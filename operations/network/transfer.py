@@ -1,7 +1,11 @@
-"""``network.transfer``: a file or a directory from one host's root to another's, with digests taken at both ends.
+"""``network.transfer``: a file or a directory from one host's root to another's, proven by its SHA-256.
 
-The bytes go by a connection of their own between two addresses of the wired network, past SSH, whose ciphers and
-windows hold a fast link to a quarter; so there is no path over rsync or scp beside it.
+The source's digest is the one that was taken when the artefact was made, the sink takes its own of all that comes:
+where they are equal, so are the bytes.
+
+By themselves the bytes go by a connection of their own between two addresses of the wired network, past SSH, whose
+ciphers and windows hold a fast link to a quarter. Where they must be encrypted ``via`` lets rsync bring them; that
+takes an identity with which the source may log in to the sink.
 """
 
 from __future__ import annotations
@@ -34,6 +38,17 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     address: Annotated[str, Meta(description="the sink's own address to listen on", extra=OWN_ADDRESS)] = "127.0.0.1"
     endpoint_address: Annotated[str, Meta(description="where the sink listens; filled in at the start")] = ""
     endpoint_port: Annotated[int, Meta(ge=0, le=65535, description="the sink's port; filled in at the start")] = 0
+    via: Annotated[
+        Literal["raw", "rsync"], Meta(description="past SSH and unencrypted, or by rsync over SSH", extra=AMOUNT)
+    ] = "raw"
+    identity: Annotated[
+        str, Meta(description="for rsync: the private key's file on the source that the sink lets in", extra=AMOUNT)
+    ] = ""
+    known_hosts: Annotated[
+        str, Meta(description="for rsync: the file on the source that holds the sink's host key", extra=AMOUNT)
+    ] = "~/.ssh/known_hosts"
+    user: Annotated[str, Meta(description="for rsync: who logs in to the sink; empty for the same", extra=AMOUNT)] = ""
+    port: Annotated[int, Meta(ge=1, le=65535, description="for rsync: the sink's SSH port", extra=AMOUNT)] = 22
     patience: Annotated[float, Meta(gt=0, description="seconds that either end waits for the other")] = 60.0
 
     def too_small(self, size: int) -> str:
@@ -52,12 +67,17 @@ def run(context: Context, parameters: Parameters) -> None:
 
 OPERATION = Operation(
     name="network.transfer",
-    about="Bring a file or directory to another host, with its SHA-256 taken at both ends",
+    about="Bring a file or directory to another host and prove by its SHA-256 that it came whole",
     parameters=Parameters,
     run=run,
     measures=(
-        Measure("digest", Kind.DIGEST, "SHA-256 of all of it, taken in the stream at this end"),
-        Measure("match", Kind.FLAG, "both ends' digests are equal, and that of the artefact"),
+        Measure(
+            "digest",
+            Kind.DIGEST,
+            "SHA-256 of all of it: the sink's of what came; the source's as taken when it was made, told once the sink "
+            "has proven it",
+        ),
+        Measure("match", Kind.FLAG, "both ends' digests are equal"),
         Measure("size", Kind.COUNT, "bytes of all files", "bytes"),
         Measure("files", Kind.COUNT, "files that came whole, of those that are counted", "files"),
         Measure("left", Kind.NUMBER, "how much longer it will take, every few seconds", "min", series=True),

@@ -32,7 +32,8 @@ from corpus_learnability import Bench  # noqa: E402
 from operations.contract import Artefact  # noqa: E402
 from operations.dataset import generate  # noqa: E402
 from operations.files import digest  # noqa: E402
-from operations.model import answerers, models, prompts  # noqa: E402
+from operations.model import models, prompts  # noqa: E402
+from operations.model.evaluation import answerers  # noqa: E402
 from operations.model.rows import Row  # noqa: E402
 
 TRAINED_ON = 2_000
@@ -90,19 +91,21 @@ def main() -> None:
         "tuned, own prompt": (trained, lambda row: form.prompt(row.prompt)[0]),
     }
     print(f"load {os.getloadavg()[0]:.1f}; {asked.pairs} pairs of {asked.rows} rows; BLAS {blas.preload()}")
-    print(f"{'case':24} {'plan ms/row':>26} {'ours ms/row':>26} {'times':>26}  plan right  ours right  tokens/answer")
+    head = "".join(f"{name:>27}" for name in ("plan ms/row", "ours ms/row", "times", "times, CPU seconds"))
+    print(f"{'case':24}{head}  plan right  ours right  tokens/answer")
     for case, (loaded, ask) in cases.items():
         scoring = answerers.Scoring(loaded, form, trained.labels, 64, 0, 16)
         plans_loop(loaded, rows[:3], ask)
         scored(scoring, rows[: asked.rows])
-        ratios, theirs, ours, right, mine, tokens = [], [], [], 0, 0, 0
+        ratios, of_cpu, theirs, ours, right, mine, tokens = [], [], [], [], 0, 0, 0
         for at in range(0, len(rows), asked.rows):
             some = rows[at : at + asked.rows]
-            start = time.perf_counter()
+            start, cpu = time.perf_counter(), time.process_time()
             hits, said = plans_loop(loaded, some, ask)
-            between = time.perf_counter()
+            between, cpu_between = time.perf_counter(), time.process_time()
             labels = scored(scoring, some)
-            end = time.perf_counter()
+            end, cpu_end = time.perf_counter(), time.process_time()
+            of_cpu.append((cpu_between - cpu) / (cpu_end - cpu_between))
             theirs.append((between - start) / len(some) * 1e3)
             ours.append((end - between) / len(some) * 1e3)
             ratios.append(theirs[-1] / ours[-1])
@@ -111,7 +114,7 @@ def main() -> None:
             alone = [scored(scoring, [row])[0] for row in some[:5]]
             assert alone == labels[:5], "batching changed an answer"
         print(
-            f"{case:24} {spread(theirs):>26} {spread(ours):>26} {spread(ratios):>26}"
+            f"{case:24} {spread(theirs):>26} {spread(ours):>26} {spread(ratios):>26} {spread(of_cpu):>26}"
             f"  {right / len(rows):9.1%}  {mine / len(rows):9.1%}  {tokens / len(rows):.1f}",
             flush=True,
         )

@@ -35,7 +35,7 @@ sys.path.insert(0, str(HERE.parent / "lab"))
 from host_lab import HostLab, Unavailable  # noqa: E402
 
 from console.hosts.hosts import Hosts  # noqa: E402
-from console.plan.types import Host, Site  # noqa: E402
+from console.plan.sites import Host, Site  # noqa: E402
 from operations.job import EVENTS, LOCK  # noqa: E402
 
 RATIO, LATENCY, THREE, HUNDRED = 0.8, 250.0, 1.0, 10.0

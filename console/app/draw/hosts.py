@@ -12,7 +12,7 @@ from console.app.line import Line, Span, line, wrapped
 from console.app.service import Reading
 from console.conductor.view import View
 from console.plan import limits
-from console.plan.types import Host
+from console.plan.sites import Host
 
 __all__ = ["NOTHING", "SILENT", "Heard", "lines", "strip"]
 

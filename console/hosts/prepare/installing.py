@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -16,7 +16,7 @@ from console.hosts.prepare.carrying import carry
 from console.hosts.prepare.lock import Target
 from console.hosts.prepare.wheelhouse import MANIFEST, PROGRAM, REQUIREMENTS, Wheelhouse, WheelhouseError
 from console.hosts.session import Session
-from console.plan.types import Host
+from console.plan.sites import Host
 from console.text import clean
 from operations import job, registry, wire
 
@@ -27,6 +27,18 @@ _PIP = (
     *("install", "--no-input", "--disable-pip-version-check", "--no-cache-dir", "--no-index", "--no-deps"),
     "--no-compile",  # most of it is never imported there: what is, is compiled then
 )
+_HOLD = """\
+import fcntl, os, select, sys
+file = open(sys.argv[1], "a")
+try:
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except OSError:
+    sys.exit()
+print("held", flush=True)
+while select.select([0], [], [], 60.0)[0] and os.read(0, 64):
+    pass
+"""
+"""Holds a lock until its input ends or is silent: a console whose cable was pulled keeps nobody out for long."""
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +81,24 @@ async def prepare(host: Host, session: Session, house: Wheelhouse, base: str, te
         raise WheelhouseError(
             f"{host.root} can't be made on the host: {made.reason}: make it there, for {session.user}"
         )
+    async with session.running((python, "-I", "-c", _HOLD, f"{place}.lock")) as word:
+        if word != "held":
+            raise WheelhouseError("another call prepares this host just now: wait until it has ended, then call again")
+        await _put_right(host, session, house, names, python, environment, place, tell)
+
+
+async def _put_right(
+    host: Host,
+    session: Session,
+    house: Wheelhouse,
+    names: Sequence[str],
+    python: str,
+    environment: str,
+    place: str,
+    tell: Callable[[str], None],
+) -> None:
+    """What only one call at a time may do."""
+    mark = await _mark(session, environment)  # another call may have ended since it was read
     sent = await carry(session, python, house, names, place, tell)
     tell(f"{len(names)} files are on the host, {sent} of them sent now")
     digest = hashlib.sha256((house.directory / MANIFEST).read_bytes()).hexdigest()

@@ -13,7 +13,9 @@ from packaging.utils import canonicalize_name
 
 LEAN = Path(__file__).with_name("host.lock")
 """What hosts need; it is part of the program, so that an installed one can make a wheelhouse too."""
-_ENTRY = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[^\s;]+)(?:\s*;\s*(?P<marker>.+))?")
+_ENTRY = re.compile(
+    r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?P<extras>\[[A-Za-z0-9._,-]+\])?==(?P<version>[^\s;]+)(?:\s*;\s*(?P<marker>.+))?"
+)
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 
 
@@ -78,12 +80,16 @@ PLATFORMS = {
 
 @dataclass(frozen=True, slots=True)
 class Locked:
-    """One requirement; ``marker`` is its condition on the machine, empty for all."""
+    """One requirement; ``marker`` is its condition on the machine, empty for all.
+
+    ``extras`` stand as they are written, in brackets: where another requirement asks for them pip wants them so.
+    """
 
     name: str
     version: str
     marker: str
     hashes: tuple[str, ...]
+    extras: str = ""
 
     def wanted(self, target: Target) -> bool:
         """Whether such a host needs it."""
@@ -93,7 +99,7 @@ class Locked:
         """The lines that pip reads; with no more than ``hashes`` where they are given."""
         condition = f" ; {self.marker}" if self.marker and marker else ""
         kept = [f"--hash=sha256:{digest}" for digest in self.hashes if hashes is None or digest in hashes]
-        return " \\\n    ".join([f"{self.name}=={self.version}{condition}", *kept]) + "\n"
+        return " \\\n    ".join([f"{self.name}{self.extras}=={self.version}{condition}", *kept]) + "\n"
 
 
 def parse(text: str, where: str) -> list[Locked]:
@@ -112,7 +118,7 @@ def parse(text: str, where: str) -> list[Locked]:
             Marker(marker) if marker else None
         except InvalidMarker:
             raise LockError(f"{where}: {entry['name']}: no condition that can be read: {marker[:80]}") from None
-        found.append(Locked(entry["name"], entry["version"], marker, hashes))
+        found.append(Locked(entry["name"], entry["version"], marker, hashes, entry["extras"] or ""))
     return found
 
 

@@ -12,7 +12,7 @@ from console.hosts.place import Place
 from console.hosts.prepare import bare
 from console.hosts.session import Here, Runner
 from console.hosts.ssh import SshHost
-from console.plan.types import Host
+from console.plan.sites import Host
 from console.text import clean
 from operations import job, wire
 from operations.host.findings import Finding, HostReport

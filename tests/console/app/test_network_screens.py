@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from console.app.draw.hosts import Heard
 from console.conductor.view import JobView, RecordView, TaskView, chain
-from console.plan import types
+from console.plan import sites
 from console.plan.loading import load_plan, shipped
 
 SIZES = {"80x24": (80, 24), "120x40": (120, 40)}
@@ -24,10 +24,10 @@ HOSTS = {"ALPHA": 11, "BETA": 12, "AIR": 13}
 
 def far_site():
     hosts = {
-        name: types.Host(link="ssh", address=f"10.77.0.{at}", user="gladiator", root="/gladiator", machine=name)
+        name: sites.Host(link="ssh", address=f"10.77.0.{at}", user="gladiator", root="/gladiator", machine=name)
         for name, at in HOSTS.items()
     }
-    return types.Site(schema=1, id="lab", title="Lab", rehearsal=True, host=hosts)
+    return sites.Site(schema=1, id="lab", title="Lab", rehearsal=True, host=hosts)
 
 
 def jobs(task, state, roles, hosts, operation):

@@ -20,7 +20,8 @@ from console.journal.entries import (
     Ticked,
 )
 from console.journal.fold import State
-from console.plan.types import ArtefactFrom, JobsOf, Plan, Site
+from console.plan.sites import Site
+from console.plan.types import ArtefactFrom, JobsOf, Plan
 from operations.events import Made, Measured
 
 NOW = datetime.datetime(2025, 10, 20, 12, 0, tzinfo=datetime.UTC)

@@ -6,7 +6,8 @@ import pytest
 from console.conductor import alerts
 from console.conductor.alerts import Watch, keyed
 from console.journal.entries import AlertCleared, AlertRaised
-from console.plan.types import Host, Limit
+from console.plan.sites import Host
+from console.plan.types import Limit
 
 HOT = Limit(label="Temperature", reading="temperature_c", compare="<", threshold=85, seconds=10)
 BUSY = Limit(

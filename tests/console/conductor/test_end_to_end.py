@@ -63,6 +63,14 @@ async def test_a_rehearsal_goes_through_and_every_value_names_its_job(conductor)
     assert next(data).read_text() == "hello\n" * 1000
 
 
+async def test_to_the_plans_end_what_only_a_no_go_would_have_opened_holds_nothing_up(conductor):
+    ending = await asyncio.wait_for(Rehearsal(conductor, {}, lambda _: None).through(""), 60)
+    assert (ending.kind, ending.at) == ("through", ""), ending
+    view = conductor.workspace.view()
+    assert view.tasks["mourn"].state == "locked"
+    assert view.tasks["go_on"].state in ("done", "skipped")
+
+
 async def test_a_measure_below_the_threshold_ends_no_go_with_its_branch_open(conductor):
     ending, view, _ = await rehearse(conductor, grade={"right": "89"})
     assert (ending.kind, ending.at) == ("no-go", "G1")

@@ -13,7 +13,7 @@ from console.conductor.auditing import audit_workspace
 from console.conductor.rehearse import Rehearsal
 from console.conductor.verbs import Conductor
 from console.conductor.workspace import Workspace
-from console.plan.types import Host, SiteFile
+from console.plan.sites import Host, SiteFile
 from operations.job import state
 
 TESTS = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ import pytest
 
 from console.hosts.hosts import Hosts
 from console.hosts.link import LocalLink
-from console.plan.types import Host, Site
+from console.plan.sites import Host, Site
 from operations.job import JobFile
 
 STUBS = Path(__file__).parents[2] / "operations" / "jobs"

@@ -1,6 +1,6 @@
 """A console without a screen, to be killed: follows job ``j1`` of host A and says ``followed`` at its end.
 
-``following.py WORKSPACE HOST`` where HOST is a `console.plan.types.Host` as JSON.
+``following.py WORKSPACE HOST`` where HOST is a `console.plan.sites.Host` as JSON.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from console.hosts.hosts import Hosts
-from console.plan.types import Host, Site
+from console.plan.sites import Host, Site
 
 
 async def main(workspace: Path, host: Host) -> None:

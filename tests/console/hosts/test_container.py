@@ -9,7 +9,7 @@ import pytest
 
 from console.hosts import channel
 from console.hosts.hosts import Hosts, HostUnreachable
-from console.plan.types import Host, Site
+from console.plan.sites import Host, Site
 from operations import events
 from operations.job import JobFile
 
@@ -102,7 +102,27 @@ async def test_what_is_wrong_with_a_container_is_told_apart(
     assert FAULTS[fault] in state.reason
 
 
-async def test_a_container_that_is_started_again_is_found(far, over_ssh, inside, docker, count, until):
+@pytest.mark.parametrize("link", ["ssh", "local"])
+async def test_a_stopped_container_is_left_alone_until_it_is_asked_for(
+    far, over_ssh, inside, docker, agent, count, link, monkeypatch
+):
+    """The state says when the next attempt comes; who starts the container need not wait for that."""
+    monkeypatch.setattr(channel, "_HELP_BACKOFF", (3600.0,))
+    monkeypatch.setattr(channel, "_STEADY", 0.0)
+    (docker.parent / "state").write_text("stopped")
+    hosts = over_ssh("hostile.count", A=far(**inside) if link == "ssh" else Host(root="a", python=agent, **inside))
+    with pytest.raises(HostUnreachable, match="docker start blue_combat; tried again in 3600 s, or when it is asked"):
+        await hosts.launch("A", count(steps=5))
+    assert (docker.parent / "asked").read_text().splitlines().count("exec") == 1
+    (docker.parent / "state").write_text("up")
+    await hosts.launch("A", count(steps=5))
+    assert (docker.parent / "asked").read_text().splitlines().count("exec") == 2
+    assert str(hosts.state("A")) == "up"
+    await hosts.stop("A", "j1")
+
+
+async def test_a_container_that_is_started_again_is_found(far, over_ssh, inside, docker, count, until, monkeypatch):
+    monkeypatch.setattr(channel, "_HELP_BACKOFF", (0.2,))
     (docker.parent / "state").write_text("stopped")
     hosts = over_ssh("hostile.count", A=far(**inside))
     with pytest.raises(HostUnreachable, match="docker start blue_combat"):

@@ -10,7 +10,7 @@ import pytest
 
 from console.hosts.hosts import HostRefused, Hosts, HostUnreachable
 from console.hosts.link import LocalLink
-from console.plan.types import Host, Site
+from console.plan.sites import Host, Site
 from operations import events, wire
 
 
@@ -243,7 +243,7 @@ async def test_agents_end_with_the_console_and_jobs_do_not(site, count, until, t
 import asyncio
 from pathlib import Path
 from console.hosts.hosts import Hosts
-from console.plan.types import Host, Site
+from console.plan.sites import Host, Site
 from operations.job import JobFile
 async def main():
     hosts = Hosts(Site(schema=1, id="s", title="t", host={{"A": Host(root="a")}}), Path({str(tmp_path)!r}))

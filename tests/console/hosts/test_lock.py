@@ -82,3 +82,9 @@ def test_conditions_and_extras_lead_on_only_where_they_hold():
     assert names("top") == ["top", "lin"]
     assert names("top[more]") == ["top", "lin", "plus"]
     assert names("top; sys_platform == 'darwin'") == []
+
+
+def test_extras_stay_where_they_are_written():
+    text = "pydantic[email]==2.1 \\\n    --hash=sha256:" + "0" * 64 + "\n"
+    (entry,) = lock.parse(text, "x")
+    assert (entry.name, entry.extras, entry.text()) == ("pydantic", "[email]", text)

@@ -13,7 +13,7 @@ import pytest
 from console.hosts.prepare import bare, looking
 from console.hosts.prepare.wheelhouse import MANIFEST
 from console.hosts.session import Here
-from console.plan.types import Host
+from console.plan.sites import Host
 from operations.host.findings import Finding, HostReport
 from operations.wire import PROTOCOL
 
@@ -164,6 +164,28 @@ def test_cut_while_sending_and_stopped_while_installing_it_goes_on(lab, site, wh
     assert "6 files are on the host, 0 of them sent now" in done.stdout
     assert "making the virtual environment" not in done.stdout
     assert f"prepared: program 0.1.0, protocol {PROTOCOL}" in done.stdout
+
+
+def test_two_calls_at_once_do_not_prepare_one_host(lab, site, wheelhouse):
+    """The second says so and touches nothing; once the first is gone, by whatever end, the way is free."""
+    _, workspace = site
+    words = ("host", "prepare", workspace, "BETA", "--wheelhouse", wheelhouse, "--base", sys.executable)
+    seconds = []
+
+    def second(first):
+        seconds.append(program(*words))
+        first.kill()
+
+    lab.rate("beta", "8mbit")
+    ended_at(command(*words), "sending 1 of", second)
+    lab.rate("beta", None)
+    assert seconds[0].returncode == 2
+    (told,) = seconds[0].stderr.splitlines()
+    assert told.endswith("BETA: another call prepares this host just now: wait until it has ended, then call again")
+    assert "sending" not in seconds[0].stdout
+    done = program(*words)
+    assert done.returncode == 0, done.stderr
+    assert "prepared: program" in done.stdout
 
 
 def test_what_must_not_be_installed_is_refused_before_the_host_is_touched(site, wheelhouse, tmp_path):

@@ -323,7 +323,7 @@ async def test_asyncssh_comes_with_the_first_connection_only(far, tmp_path):
 import asyncio, sys
 from pathlib import Path
 from console.hosts.hosts import Hosts, HostUnreachable
-from console.plan.types import Host, Site
+from console.plan.sites import Host, Site
 async def main():
     host = Host(link="ssh", address="127.0.0.1", known_hosts="/none", root="/x")
     hosts = Hosts(Site(schema=1, id="s", title="t", host={"A": host}), Path(sys.argv[1]))

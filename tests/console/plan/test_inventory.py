@@ -116,7 +116,7 @@ RULES = {
     "G1a": {("W1.3", "==", 0), ("W1.3", "==", 4)},
     "G1x": {("W1.5", "==", True)},
     "G1p": {("W1.8", "==", True), ("W1.8", ">", 1_000)},
-    "G2": {("W2.5", ">", 98), ("W2.4", ">", 95), ("W2.4", "<", 0.05), ("W2.4", "==", True)},
+    "G2": {("W2.5", ">", 0.98), ("W2.4", ">", 0.95), ("W2.4", "<", 0.05), ("W2.4", "==", True)},
     "G3": {
         *((task, "==", 4) for task in ("W4.3", "W5.2", "W5.6", "W6.2")),
         *((task, ">", 0.94) for task in ("W4.4", "W5.3", "W5.7", "W6.3")),
@@ -225,6 +225,13 @@ def test_what_is_the_places_and_what_is_ours_to_make(plan: Plan) -> None:
 def test_what_no_one_may_waive(plan: Plan) -> None:
     firm = {f"{id}.{name}" for id, gate in plan.gate.items() for name, c in gate.criterion.items() if not c.waivable}
     assert firm == {"G1.accuracy", "G1r.accuracy", "G2.accuracy", "G2r.accuracy", "G4.self_attack", "G4.package"}
+
+
+def test_the_two_ways_of_c_12_make_larger_students_or_train_them_longer(plan: Plan) -> None:
+    options, students = plan.gate["G3r"].option, ("W4.2", "W5.1", "W5.5", "W6.1")
+    assert options["larger"].parameters == {task: {"times_layers": 2, "limit": 0.5} for task in students}
+    assert options["extend"].parameters == {task: {"times_steps": 3} for task in students}
+    assert plan.contingency["C-12"].task == ["W6.6a", "W6.6b"]
 
 
 def test_contingencies_risks_milestones_resources(plan: Plan) -> None:

@@ -6,7 +6,8 @@ import pytest
 from console.plan import limits
 from console.plan.loading import load_plan, load_site, shipped
 from console.plan.schema import plan_schema
-from console.plan.types import Host, Limit, Site
+from console.plan.sites import Host, Site
+from console.plan.types import Limit
 
 LIMIT = """
 [limit.gpu]

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from console.conductor.retest import affected
 from console.plan.loading import Faults, examine, load, load_plan, load_site, shipped
-from console.plan.types import ArtefactFrom, JobsOf, Plan, Site
+from console.plan.sites import Site
+from console.plan.types import ArtefactFrom, JobsOf, Plan
 from operations import registry
 
 PLANS = sorted(found.parent for found in shipped("gladiator").parent.glob("*/plan.toml"))
@@ -42,6 +44,26 @@ def test_g1_is_the_plans(plan: Plan) -> None:
     assert plan.gate["G0"].provisional
     assert plan.gate["G1r"].retests == "G1"
     assert plan.gate["G1r"].criterion == g1.criterion
+
+
+def test_g2_is_measured_and_its_retest_trains_and_evaluates_again(plan: Plan) -> None:
+    g2 = plan.gate["G2"].criterion
+    assert {(c.task, c.measure, c.compare, c.threshold, c.ours) for c in g2.values()} == {
+        ("W2.5", "accuracy", ">", 0.98, False),
+        ("W2.4", "accuracy", ">", 0.95, False),
+        ("W2.4", "final_loss", "<", 0.05, False),
+        ("W2.4", "loaded", "==", True, False),
+        ("W2.5", "leaked", "==", 0, True),
+        ("W2.5", "rival_advantage", ">", 0, True),
+    }
+    assert {c.kind for c in g2.values()} == {"software"}
+    assert plan.gate["G2r"].criterion == g2
+    assert plan.task["W2.5"].parameters["samples"] == 1_000_000
+    extend = plan.gate["G2r"].option["extend"]
+    assert extend.parameters == {"W2.1": {"steps": 500_000}}
+    again = affected(plan, {"W2.1"}, "G2r")
+    assert {"W2.1", "W2.4", "W2.5", "W2.6"} <= set(again)
+    assert not any(task.startswith(("W0", "W1", "P-")) for task in again)
 
 
 def test_configuration_is_the_plans(plan: Plan) -> None:

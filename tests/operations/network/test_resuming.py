@@ -55,7 +55,7 @@ def test_three_cuts_and_all_of_it_is_right_and_nothing_came_twice(ends, file):
     assert seen < BLOCK + 100_000
     assert passed + seen < SIZE + 3 * BLOCK  # a cut costs a block at most
     log = [event.text for event in ends.said("sink", events.Log)]
-    assert f"{4 * BLOCK} of {SIZE} bytes are here from job t3 and right: going on" in log
+    assert f"{4 * BLOCK} of {SIZE} bytes are here from job t3 as they came: going on" in log
     assert not [path for path in ends.roots["sink"].rglob(".*") if path.is_file()]
 
 
@@ -138,6 +138,50 @@ def test_a_part_that_was_harmed_since_is_used_as_far_as_it_is_right(ends, file, 
     assert ends.measures("sink")["resumed"].value == right
 
 
+def test_a_byte_that_was_flipped_before_a_cut_is_found_when_it_goes_on(ends, file):
+    """Nobody had held the part against anything yet: the source's digests are asked for before it is taken up."""
+    artefact = ends.artefact(file)
+    first = Flip(BLOCK + 5_000, then=3 * BLOCK + 100_000)
+    ends.id = "t1"
+    assert [end.outcome for end in ends.bring(artefact, through=first)] == ["failed", "failed"]
+    found, seen, _ = attempt(ends, artefact, 2, ends.left_behind())
+    assert [end.outcome for end in found] == ["done", "done"], found
+    assert ends.measures("sink")["resumed"].value == BLOCK
+    assert SIZE - BLOCK < seen < SIZE - BLOCK + 100_000
+    (warned,) = [event.text for event in ends.said("sink", events.Log) if event.level == "warning"]
+    assert warned.startswith(f"patterns.json, between bytes {BLOCK} and {2 * BLOCK}: what came before is not")
+
+
+def test_two_files_that_were_changed_on_their_way_are_counted_and_come_again(ends):
+    path = ends.roots["source"] / "data"
+    path.mkdir(parents=True)
+    for name in ("a.jsonl", "b.jsonl", "c.jsonl", "d.jsonl"):
+        (path / name).write_bytes(os.urandom(BLOCK // 2))
+    artefact, flips = ends.artefact(path), Flip(BLOCK // 4, 3 * BLOCK // 4)
+    found = ends.bring(artefact, through=flips)
+    for end in found:
+        assert f"changed on their way: a.jsonl, between bytes 0 and {BLOCK // 2}, and 1 files more" in end.reason
+    measures = ends.measures("sink")
+    assert (measures["match"].value, measures["digest"].value, measures["files"].value) == (False, None, 2)
+    found, seen, _ = attempt(ends, artefact, 2, ends.left_behind())
+    assert [end.outcome for end in found] == ["done", "done"]
+    assert BLOCK < seen < BLOCK + 100_000
+
+
+class Flip(Proxy):
+    """Changes the bytes at each place of the stream, and cuts it at ``then``."""
+
+    def __init__(self, *places: int, then: int = ALL) -> None:
+        super().__init__(then, how="cut")
+        self.places = places
+
+    def changed(self, data: bytearray) -> bytearray:
+        for place in self.places:
+            if self.seen <= place < self.seen + len(data):
+                data[place - self.seen] ^= 1
+        return data
+
+
 def test_a_source_that_changed_between_the_attempts_is_sent_whole_and_found_out(ends, file):
     artefact = ends.artefact(file)
     _, _, left = attempt(ends, artefact, 1, [], 2 * BLOCK + 100_000)
@@ -145,7 +189,7 @@ def test_a_source_that_changed_between_the_attempts_is_sent_whole_and_found_out(
     found, seen, _ = attempt(ends, artefact, 2, left)
     assert "no longer the artefact" in found[0].reason
     assert seen > SIZE
-    assert "what the sink has is not what is here any more" in str(ends.said("source", events.Log))
+    assert "what came before is not what the source has" in str(ends.said("sink", events.Log))
 
 
 def test_a_stopped_sink_keeps_its_part(ends, file):

@@ -193,12 +193,17 @@ class Proxy:
 
     def _forth(self, source, sink):
         while data := bytearray(source.recv(65_536)):
-            if self.seen <= self.at < self.seen + len(data):
-                if self.how != "flip":
-                    return
-                data[self.at - self.seen] ^= 1
+            if self.seen <= self.at < self.seen + len(data) and self.how != "flip":
+                return
+            data = self.changed(data)
             self.seen += len(data)
             sink.sendall(data)
+
+    def changed(self, data: bytearray) -> bytearray:
+        """What the sink gets for ``data``."""
+        if self.how == "flip" and self.seen <= self.at < self.seen + len(data):
+            data[self.at - self.seen] ^= 1
+        return data
 
     def _back(self, sink, source):
         with contextlib.suppress(OSError):

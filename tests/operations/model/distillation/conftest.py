@@ -6,11 +6,13 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import mlx.core as mx
 import pytest
 
 from operations.contract import Artefact
-from operations.model import configuration, exported, making, models, prompts, tasks, training
+from operations.model import configuration, exported, making, models, prompts, tasks
 from operations.model.base import Parameters as Shape
+from operations.model.learning import training
 from tests.operations.model.conftest import Host
 
 TASKS = ("anomaly", "family", "evidence", "severity")
@@ -81,7 +83,7 @@ def taught_root(tmp_path_factory) -> Path:
     (dataset := root / "dataset").mkdir(parents=True)
     for number, (name, size) in enumerate(zip(exported.FILES, (160, 60, 700), strict=True)):
         write(dataset / name, patterns(size, number, 1_000 * number))
-    making.make(root / "base", dataset / exported.TRAINING, Shape(layers=5, width=32, heads=2, vocabulary=640))
+    making.make(root / "base", dataset / exported.TRAINING, Shape(layers=3, width=32, heads=2, vocabulary=640))
     loaded = models.load(root / "base")
     forms = {task: prompts.format_for(loaded.tokenizer, 48, task) for task in TASKS}
     examples = [
@@ -118,14 +120,20 @@ def lab(taught_root, tmp_path) -> Lab:
 
 @pytest.fixture(scope="session")
 def student_root(taught_root, tmp_path_factory) -> Path:
-    """The taught root with a student of each task as ``student-TASK``."""
+    """The taught root with ``student-family``, and others' directories made of it: other weights, their own labels."""
     root = tmp_path_factory.mktemp("students") / "root"
     shutil.copytree(taught_root, root)
     host = Host(root)
     found = Lab(host, *(host.artefact(root / name, name) for name in ("dataset", "teacher", "soft")))
-    for task in TASKS:
-        told = found.distil(task=task, steps=150 if task == "family" else 60)
-        shutil.copytree(host.path(host.made(told, "model")[None]), root / f"student-{task}")
+    made = host.path(host.made(found.distil(), "model")[None])
+    for number, task in enumerate(TASKS, 1):
+        shutil.copytree(made, path := root / f"student-{task}")
+        if task != "family":
+            weights = dict(mx.load(str(path / "model.safetensors")))
+            weights["model.norm.weight"] = weights["model.norm.weight"] + number
+            mx.save_safetensors(str(path / "model.safetensors"), weights)
+            described = {"length": 48, "tasks": {task: LABELS[task]}}
+            (path / models.LABELS).write_text(json.dumps(described))
     shutil.rmtree(root / "jobs")
     return root
 

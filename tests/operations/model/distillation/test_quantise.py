@@ -10,7 +10,9 @@ import pytest
 from safetensors.numpy import load_file
 
 from operations.contract import Refusal
-from operations.model import comparing, models, quantising, timing
+from operations.model import models
+from operations.model.distillation import quantising, timing
+from operations.model.production import pipeline
 
 
 def quantise(lab, task="family", **changed):
@@ -119,7 +121,7 @@ def test_percentiles_are_times_that_were_measured():
 
 
 def test_four_specialists_are_four(students):
-    names = comparing.SPECIALISTS
+    names = pipeline.SPECIALISTS
     four = {name: student(students, task) for name, task in names.items()}
     told = students.host.run("model.compare", **four)
     assert (told.value("distinct"), told.value("own_task"), told.value("one_tokenizer")) == (4, 4, True)

@@ -9,7 +9,8 @@ import pytest
 from scipy.special import logsumexp
 
 from operations.contract import Refusal
-from operations.model import exported, models, prompts, rows, scoring, soft_store, teachers
+from operations.model import exported, models, prompts, rows, scoring
+from operations.model.distillation import soft_store, teachers
 
 
 def store(lab, told) -> soft_store.Store:
@@ -119,7 +120,9 @@ def test_a_stopped_run_keeps_its_chunks_and_ends_with_the_same_bytes(lab):
 def test_broken_chunk_is_made_again_and_one_of_other_soft_labels_refused(lab):
     alone = lab.soft_labels()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("operations.model.soft_store.assemble", lambda *_: (_ for _ in ()).throw(Refusal("no room")))
+        patch.setattr(
+            "operations.model.distillation.soft_store.assemble", lambda *_: (_ for _ in ()).throw(Refusal("no room"))
+        )
         with pytest.raises(Refusal, match="no room"):
             lab.soft_labels()
     chunks = list(lab.host.made(lab.last(), "chunk").values())

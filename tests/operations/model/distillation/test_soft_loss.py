@@ -6,7 +6,7 @@ import pytest
 from scipy.special import logsumexp, softmax
 from scipy.stats import entropy
 
-from operations.model import soft_loss
+from operations.model.distillation import soft_loss
 
 LOGITS = np.array([[2.0, -1.0, 0.5, 3.0, 0.0], [0.1, 0.2, 0.3, 0.4, 0.5]])
 TOKENS = np.array([[3, 0], [4, -1]], np.int32)

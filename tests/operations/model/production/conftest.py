@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from operations.contract import Artefact
-from operations.model import configuration, models, prompts, training
-from operations.model.pipeline import SPECIALISTS
+from operations.model import configuration, models, prompts
+from operations.model.learning import training
+from operations.model.production.pipeline import SPECIALISTS
 
 TYPES = ("benign", "flooding", "ransomware", "xss")
 STEPS = {"benign": "backup", "flooding": "synflood", "ransomware": "cryptor", "xss": "scripttag"}
@@ -125,7 +126,7 @@ def deployed(host, specialists_root) -> dict[str, Artefact]:
 @pytest.fixture
 def ruled(host, monkeypatch) -> dict[str, Artefact]:
     """Files in the four's places, and rules that stand in for them."""
-    from operations.model import specialists
+    from operations.model.production import specialists
 
     (host.root / "stand-in").write_text("a rule")
     monkeypatch.setattr(specialists, "load", lambda context, given, batch: rules())

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from operations.contract import Refusal
-from operations.model import controls, dressing, echo, own_output, specialists
-from operations.model.own_output import Marks
-from operations.model.pipeline import Pipeline
+from operations.model.production import controls, dressing, echo, own_output, specialists
+from operations.model.production.own_output import Marks
+from operations.model.production.pipeline import Pipeline
 
 DRESSINGS = ("bare", "forged", "copied", "beside", "reported")
 

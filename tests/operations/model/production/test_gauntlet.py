@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from operations.contract import Refusal
-from operations.model.pipeline import SPECIALISTS
+from operations.model.production.pipeline import SPECIALISTS
 
 
 @pytest.fixture

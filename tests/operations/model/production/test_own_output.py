@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from operations.model import own_output
-from operations.model.own_output import Alert, Marks
+from operations.model.production import own_output
+from operations.model.production.own_output import Alert, Marks
 
 KEY = b"k" * 32
 MARKS = Marks(KEY)

@@ -6,9 +6,10 @@ import shutil
 import pytest
 
 from operations.contract import Refusal
-from operations.model import models, own_output, specialists
-from operations.model.own_output import Marks
-from operations.model.pipeline import Pipeline, Verdict
+from operations.model import models
+from operations.model.production import own_output, specialists
+from operations.model.production.own_output import Marks
+from operations.model.production.pipeline import Pipeline, Verdict
 
 MARKS = Marks(b"k" * 32)
 ATTACK = "17 core mara pike noise then cryptor"

@@ -1,0 +1,1 @@
+"""A training's configuration: written, its arithmetic checked, a step tried."""
