@@ -10,10 +10,13 @@ import ctypes
 import functools
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 LIBRARY = "libopenblas.so.0"
 OFF = "GLADIATOR_NO_BLAS"
 """Set to 1 in the environment, this keeps MLX on its own BLAS."""
+_THREADS = "OPENBLAS_NUM_THREADS"
 
 
 @functools.cache
@@ -26,3 +29,17 @@ def preload() -> str | None:
     except OSError:
         return None
     return LIBRARY
+
+
+@contextmanager
+def unused() -> Iterator[None]:
+    """What is imported or started within has an OpenBLAS without threads: they are begun, and spin, used or not."""
+    before = os.environ.get(_THREADS)
+    os.environ[_THREADS] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_THREADS]
+        else:
+            os.environ[_THREADS] = before

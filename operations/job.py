@@ -10,7 +10,6 @@ import contextlib
 import errno
 import fcntl
 import functools
-import importlib.metadata
 import os
 import platform
 import secrets
@@ -104,6 +103,9 @@ def directory_of(root: Path, job: str) -> Path:
 @functools.cache
 def versions() -> dict[str, str]:
     """The versions that a result depends on, by name; what is not installed is left out. Imports none of them."""
+    # Half of what this module takes to import, and only who makes a job needs it.
+    import importlib.metadata
+
     found = {"python": platform.python_version()}
     for name in ("gladiator-console", "mlx", "mlx-lm", "numpy"):
         try:

@@ -5,22 +5,31 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import forkserver
 from typing import Any, TypeVar
 
+from operations.dataset import memory
+
 Done = TypeVar("Done")
-_LOOK = 0.5
+_COPIED = sys.platform == "linux"
+"""Whether the processes are copies of one fresh interpreter: elsewhere a library may not survive that.
+
+They are never copies of the caller: it has threads, and what they hold must not be copied.
+"""
 _AHEAD = 2
-"""Tasks a process has waiting for it: results that wait for an earlier one are few."""
+"""Tasks a process has, the one it is at among them."""
+_RESULTS = 16
+"""Results a process may have waiting for an earlier one."""
 
 
 class Crew:
-    """Calls functions with each of many arguments; by itself if it has no processes."""
+    """Calls functions with each of many arguments: the caller itself, and each further process."""
 
     def __init__(self, pool: ProcessPoolExecutor | None, processes: int) -> None:
         self._pool, self._processes = pool, processes
@@ -32,35 +41,49 @@ class Crew:
             return
         waiting: deque[Future[Done]] = deque()
         for task in tasks:
-            waiting.append(self._pool.submit(function, *task))
-            if len(waiting) > self._processes * _AHEAD:
+            if sum(not one.done() for one in waiting) < (self._processes - 1) * _AHEAD:
+                waiting.append(self._pool.submit(function, *task))
+            else:
+                mine: Future[Done] = Future()
+                mine.set_result(function(*task))
+                waiting.append(mine)
+            while waiting and (waiting[0].done() or len(waiting) > self._processes * _RESULTS):
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
+def prepare() -> None:
+    """Begins what a crew's processes need, so that it is there when the caller has imported what it needs itself."""
+    if _COPIED:
+        forkserver.set_forkserver_preload(["operations.dataset.ledgers"])
+        forkserver.ensure_running()
+
+
 @contextmanager
 def crew(processes: int) -> Iterator[Crew]:
-    """A crew of so many processes; with one, the caller does the work. What waits at its end is not begun."""
+    """A crew of so many processes, the caller's among them. What waits at its end is not begun."""
     if processes <= 1:
         yield Crew(None, 1)
         return
-    # A fresh interpreter each: this process has threads, and what they hold must not be copied.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, context, _begin, (os.getpid(),))
+    prepare()
+    context = multiprocessing.get_context("forkserver" if _COPIED else "spawn")
+    pool = ProcessPoolExecutor(processes - 1, context, _begin)
     try:
         yield Crew(pool, processes)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _begin(parent: int) -> None:
+def _begin() -> None:
     """A stop is the parent's to heed; a parent that is killed takes its crew along."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    memory.keep()
+    threading.Thread(target=_watch, daemon=True).start()
 
 
-def _watch(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_LOOK)
+def _watch() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "only a crew's process has begun"
+    parent.join()
     os._exit(1)

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from operations.dataset import ledgers
 
-_PARTS = 16
+_PART = 1 << 20
+"""About how many keys are sorted at a time."""
 Proofs: TypeAlias = Callable[[list[tuple[int, bytes]]], Iterator[bytes]]
 """From (batch, indices of its records as an array of 32 bits), rising, the records' digests, one after another."""
 
@@ -66,11 +67,15 @@ def _alike(keys: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int6
     places: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
     groups: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
     count = 0
-    top = (keys & np.uint64(_PARTS - 1)).astype(np.uint8)
-    for part in range(_PARTS):
-        chosen = np.flatnonzero(top == part)
-        if not chosen.size:
+    parts = 1 << (len(keys) // _PART).bit_length()
+    for part in range(parts):
+        chosen = np.flatnonzero((keys & np.uint64(parts - 1)) == part)
+        # Values alone are sorted far faster than places, and mostly there is nothing more to do.
+        some = np.sort(keys[chosen])
+        again = some[1:][some[1:] == some[:-1]]
+        if not again.size:
             continue
+        chosen = chosen[np.isin(keys[chosen], again)]
         order = chosen[np.argsort(keys[chosen], kind="stable")]
         equal = keys[order[1:]] == keys[order[:-1]]
         shared = np.r_[equal, False] | np.r_[False, equal]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
+from operations import blas
 from operations.contract import AMOUNT, Artefact, Context, Kind, Measure, Operation, Output
 
 
@@ -41,7 +43,12 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def run(context: Context, parameters: Parameters) -> None:
     """Exports the store, or goes on where a stopped attempt ended."""
-    from operations.dataset import exporting
+    from operations.dataset import crew
+
+    with blas.unused():
+        if parameters.processes != 1 and (os.cpu_count() or 1) > 1:
+            crew.prepare()
+        from operations.dataset import exporting
 
     exporting.export(context, parameters)
 

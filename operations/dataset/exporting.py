@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from operations.contract import Artefact, Context, Level, Refusal
-from operations.dataset import draw, duplicates, ledgers, records
+from operations.dataset import draw, duplicates, ledgers, memory, records
 from operations.dataset.crew import Crew, crew
 from operations.dataset.sides import CHECKSUMS, COUNTS, FILES, SETS, SHA256SUMS, sides
 from operations.dataset.writing import Writer
@@ -83,6 +83,7 @@ def export(context: Context, parameters: Parameters) -> None:
     if parameters.validation + parameters.test >= 1:
         raise Refusal("the shares of validation and test leave nothing to train on")
     began = time.monotonic()
+    memory.keep()
     directory, expected = _store(context, parameters)
     try:
         batches = records.names(directory)

@@ -20,6 +20,7 @@ from operations.dataset import masking, records
 
 _SEAL = 32
 _SPACE = b" \t\r\n"
+_OPEN, _CLOSE, _BREAK = b"{}\n"
 _WIDTH = 16
 """Bytes of a proof: a digest that duplicates have in common."""
 
@@ -61,7 +62,7 @@ class Look(msgspec.Struct, frozen=True):
     before: bool
 
 
-class _Plain(msgspec.Struct, frozen=True):
+class _Plain(msgspec.Struct, frozen=True, gc=False):
     """A record that can be copied as it stands."""
 
     payload: Annotated[str, Meta(min_length=1, max_length=records.PAYLOAD_LIMIT)]
@@ -70,6 +71,7 @@ class _Plain(msgspec.Struct, frozen=True):
 
 
 _decode = msgspec.json.Decoder(_Plain).decode
+_decode_all = msgspec.json.Decoder(list[_Plain]).decode
 _view: Callable[[msgspec.Raw], memoryview] = memoryview
 
 
@@ -139,43 +141,63 @@ def survey(path: Path) -> Ledger:
     known["sha256"] = hashlib.sha256(data).hexdigest()
     if fault := records.unreadable(data):
         return Ledger(**known, fault=fault)
+    if quick := _quick(data, known):
+        return quick
     try:
         raws = msgspec.json.decode(data, type=list[msgspec.Raw])
     except (msgspec.DecodeError, RecursionError, ValueError):
         return Ledger(**known, fault=records.array(data)[1] or "not JSON")
     if not raws:
         return Ledger(**known, fault="no records")
-    return _quick(data, raws, known) or _careful(data, raws, known)
+    return _careful(data, raws, known)
 
 
-def _quick(data: bytes, raws: list[msgspec.Raw], known: dict[str, Any]) -> Ledger | None:
-    """The ledger if all records are plain and what is between two of them is always the same."""
+def _quick(data: bytes, known: dict[str, Any]) -> Ledger | None:
+    """The ledger if all records can be copied as they stand and it is plain to see where they are."""
     try:
-        found = list(map(_decode, raws))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        found = _decode_all(data)
+    except (msgspec.DecodeError, RecursionError, ValueError):
         return None
     labels = {record.attack_type for record in found}
-    payloads = [record.payload for record in found]
+    if not found or not all(label == label.strip() and label.isprintable() for label in labels):
+        return None
+    places = _places(data, len(found))
+    if places is None:
+        return None
+    keys = masking.keys([record.payload for record in found])
     # White space alone is no payload; it weighs nothing.
-    keys = masking.keys(payloads)
-    if not keys.all() or not all(label == label.strip() and label.isprintable() for label in labels):
-        return None
-    lengths = np.fromiter(map(len, map(_view, raws)), dtype=np.int64, count=len(raws))
-    first = data.index(b"{", data.index(b"["))
-    second = data.find(b"{", first + int(lengths[0]))
-    between = data[first + int(lengths[0]) : second] if len(raws) > 1 else b""
-    starts = first + np.cumsum(lengths + len(between)) - lengths - len(between)
-    ends = (starts + lengths)[:-1]
-    # After a record come a comma and space, then the next one: if they are the same everywhere, so are the places.
-    if between.strip(_SPACE) != b"," * (len(raws) > 1) or int(starts[-1] + lengths[-1]) > len(data):
-        return None
+    return _ledger(known, labels, *places, keys) if keys.all() else None
+
+
+def _places(data: bytes, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+    """Where an array's records start, and their lengths; None if one is more than a line or it is not certain."""
     view = np.frombuffer(data, dtype=np.uint8)
-    if not all((view[ends + at] == byte).all() for at, byte in enumerate(between + b"{")):
+    # Between the two braces stands a bar alone, so that one pass finds both.
+    braces = masking.where(view - _OPEN <= _CLOSE - _OPEN)
+    which = view[braces]
+    starts, ends = braces[which == _OPEN], braces[which == _CLOSE] + 1
+    # If each record has one pair of braces, none is in a text or within a record.
+    if not len(starts) == len(ends) == count:
+        raws = msgspec.json.decode(data, type=list[msgspec.Raw])
+        lengths = np.fromiter(map(len, map(_view, raws)), dtype=np.int64, count=count)
+        first = data.index(b"{", data.index(b"["))
+        second = data.find(b"{", first + int(lengths[0]))
+        between = data[first + int(lengths[0]) : second] if count > 1 else b""
+        starts = first + np.cumsum(lengths + len(between)) - lengths - len(between)
+        ends = starts + lengths
+        # After a record come a comma and space, then the next one: if they are the same everywhere, so are the places.
+        if between.strip(_SPACE) != b"," * (count > 1) or int(ends[-1]) > len(data):
+            return None
+        if not all((view[ends[:-1] + at] == byte).all() for at, byte in enumerate(between + b"{")):
+            return None
+    if b"\r" in data:
         return None
-    breaks = data.count(b"\n", first, int(starts[-1] + lengths[-1])) - between.count(b"\n") * (len(raws) - 1)
-    if breaks or b"\r" in data:
-        return None
-    return _ledger(known, labels, starts, lengths, keys)
+    if b"\n" in data:
+        breaks = masking.where(view == _BREAK)
+        record = np.searchsorted(starts, breaks) - 1
+        if ((record >= 0) & (breaks < ends[record])).any():
+            return None
+    return starts, ends - starts
 
 
 def _careful(data: bytes, raws: list[msgspec.Raw], known: dict[str, Any]) -> Ledger:

@@ -155,7 +155,8 @@ def unreadable(data: bytes) -> str:
     if not data.strip():
         return "empty"
     try:
-        data.decode()
+        if not data.isascii():
+            data.decode()
     except UnicodeDecodeError:
         return "not UTF-8"
     return ""

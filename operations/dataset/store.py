@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from operations.contract import Context
-from operations.dataset import generate
 from operations.files import write_atomic
 
 FURTHER = ("anomaly", "family", "evidence", "severity")
@@ -19,6 +18,9 @@ FURTHER = ("anomaly", "family", "evidence", "severity")
 
 def write(context: Context, patterns: int, size: int, shift: int, seed: int) -> None:
     """Writes ``patterns`` patterns in batches of ``size`` and the shift set, and reports them."""
+    # Who only encodes needs no language to generate from.
+    from operations.dataset import generate
+
     directory = context.output("patterns")
     directory.mkdir(parents=True, exist_ok=True)
     joint: dict[str, Counter[tuple[str, str]]] = {name: Counter() for name in (*FURTHER, "hard", "set")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,6 +17,10 @@ from operations.files import CHUNK
 
 _AHEAD = 3
 """Batches that may wait for their digests."""
+_FLUSHED = 1 << 26
+"""Bytes after which the disk is given what is written, so that the end has not to wait for all of it."""
+_INTERVAL = 0.0005
+"""Seconds: how long a thread that has its digest may wait for its turn, which is to begin the next one."""
 
 
 class Mark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,42 +49,62 @@ class Writer:
         self._files = [path.open("ab", buffering=0) for path in paths]
         self._marking = marks.open("ab", buffering=0)
         self._pools = [ThreadPoolExecutor(1, name) for name in ("disk", "md5", "sha256")]
+        self._flushing = ThreadPoolExecutor(1, "flush")
+        self._flush: Future[None] | None = None
+        self._unflushed = 0
+        self._interval = sys.getswitchinterval()
+        sys.setswitchinterval(_INTERVAL)
         self._waiting: deque[tuple[list[Future[None]], Future[tuple[str, ...]], Mark]] = deque()
 
     def __enter__(self) -> Writer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        for pool in self._pools:
+        sys.setswitchinterval(self._interval)
+        for pool in (*self._pools, self._flushing):
             pool.shutdown(cancel_futures=True)
         for stream in (*self._files, self._marking):
             stream.close()
 
     def put(self, batch: int, pieces: Sequence[bytes], lines: Sequence[int]) -> None:
         """Adds to each file what a batch has for it."""
-        disk, md5, sha256 = self._pools
-        written: list[Future[None]] = []
         for at, data in enumerate(pieces):
-            if data:
-                self.sizes[at] += len(data)
-                self.lines[at] += lines[at]
-                written += [
-                    disk.submit(_write, self._files[at].fileno(), data),
-                    md5.submit(self._md5[at].update, data),
-                ]
-                sha256.submit(self._sha256[at].update, data)
-        mark = Mark(batch, tuple(self.sizes), tuple(self.lines), ())
-        self._waiting.append((written, sha256.submit(self._digests), mark))
+            self.sizes[at] += len(data)
+            self.lines[at] += lines[at]
+        disk, md5, sha256 = self._pools
+        written = [disk.submit(self._write, pieces), md5.submit(_update, self._md5, pieces)]
+        digests = sha256.submit(self._digest, pieces)
+        self._waiting.append((written, digests, Mark(batch, tuple(self.sizes), tuple(self.lines), ())))
         while len(self._waiting) > _AHEAD:
             self._mark()
+        self._unflushed += sum(map(len, pieces))
+        if self._unflushed > _FLUSHED and (self._flush is None or self._flush.done()):
+            self._flush = self._flushing.submit(self._sync)
+            self._unflushed = 0
 
     def finish(self) -> tuple[list[str], list[str]]:
         """MD5 and SHA-256 of each file, once all of it is on the disk."""
         while self._waiting:
             self._mark()
+        if self._flush is not None:
+            self._flush.result()
+        self._sync()
+        return [h.hexdigest() for h in self._md5], list(self._digests())
+
+    def _sync(self) -> None:
         for stream in self._files:
             os.fsync(stream.fileno())
-        return [h.hexdigest() for h in self._md5], list(self._digests())
+
+    def _write(self, pieces: Sequence[bytes]) -> None:
+        for stream, data in zip(self._files, pieces, strict=True):
+            left = memoryview(data)
+            while left:
+                # In parts: for one long write the kernel seeks long runs of free pages, which cost it far more.
+                left = left[os.write(stream.fileno(), left[:CHUNK]) :]
+
+    def _digest(self, pieces: Sequence[bytes]) -> tuple[str, ...]:
+        _update(self._sha256, pieces)
+        return self._digests()
 
     def _digests(self) -> tuple[str, ...]:
         return tuple(h.copy().hexdigest() for h in self._sha256)
@@ -127,7 +152,6 @@ class Writer:
         return True
 
 
-def _write(descriptor: int, data: bytes) -> None:
-    left = memoryview(data)
-    while left:
-        left = left[os.write(descriptor, left) :]
+def _update(hashes: Sequence[hashlib._Hash], pieces: Sequence[bytes]) -> None:
+    for each, data in zip(hashes, pieces, strict=True):
+        each.update(data)

@@ -13,7 +13,7 @@ import pytest
 
 from operations import events, job
 from operations.contract import Artefact, Refusal
-from operations.dataset import masking, records
+from operations.dataset import duplicates, masking, records
 from operations.dataset.sides import FILES
 
 SETS = ("train", "validation", "test", "gauntlet")
@@ -97,6 +97,33 @@ def test_duplicates_are_dropped_and_the_first_stays(host, store):
     measures, made, _ = host.run("dataset.export", store=str(store), processes=1)
     assert measures["duplicates"].value == 100
     assert not [one for some in exported(host, made) for one in some if one["id"].startswith("again")]
+
+
+def test_braces_and_line_ends_within_and_between_records(host, tmp_path):
+    texts = ("{} a", "b }, {", "c | d", '"e": {"f"', "${jndi:g}", "h\n{")
+    some = [pattern(n, payload=f"{text} {chr(103 + n // 6) * 3}") for n, text in enumerate(texts * 5)]
+    plainer = [{k: v for k, v in pattern(n).items() if k != "nested"} for n in range(100, 140)]
+    lines = [json.dumps(one) for one in plainer]
+    batch(tmp_path / "store", 0, some)
+    (tmp_path / "store" / "batch_0001.json").write_text("[\n" + ",\n".join(lines[:20]) + "\n]\n")
+    apart = lines[20].replace(", ", ",\n", 1)
+    (tmp_path / "store" / "batch_0002.json").write_text(f"[{apart}, {lines[21]}]")
+    (tmp_path / "store" / "batch_0003.json").write_text("[" + " ,\r\n ".join(lines[22:]) + "]")
+    measures, made, _ = host.run("dataset.export", store=str(tmp_path / "store"), processes=1)
+    found = exported(host, made)
+    assert plain(one for some in found for one in some) == plain(some + plainer)
+    assert (measures["patterns"].value, measures["malformed"].value) == (70, 0)
+
+
+@pytest.mark.parametrize("part", [8, 1 << 20])
+def test_duplicates_are_found_in_parts_as_in_a_whole(host, tmp_path, monkeypatch, part):
+    monkeypatch.setattr(duplicates, "_PART", part)
+    for number in range(3):
+        batch(tmp_path / "store", number, [pattern(n * (number + 1) % 90) for n in range(60)])
+    measures, made, _ = host.run("dataset.export", store=str(tmp_path / "store"), processes=1)
+    whole = {n * (number + 1) % 90 for number in range(3) for n in range(60)}
+    assert (measures["patterns"].value, measures["duplicates"].value) == (len(whole), 180 - len(whole))
+    assert {one["payload"] for some in exported(host, made) for one in some} == {pattern(n)["payload"] for n in whole}
 
 
 def test_a_clash_of_short_keys_drops_nothing(host, tmp_path, monkeypatch):

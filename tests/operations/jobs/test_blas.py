@@ -1,10 +1,13 @@
 """In processes of their own: a library that is loaded stays."""
 
 import ctypes.util
+import os
 import subprocess
 import sys
 
 import pytest
+
+from operations import blas
 
 SCRIPT = """
 import os
@@ -26,3 +29,13 @@ def test_openblas_is_loaded_where_it_is_and_wanted(host, off):
     there = ctypes.util.find_library("openblas") is not None and off == "0"
     name = "libopenblas.so.0" if there else "None"
     assert found == [name, name, str(there)]
+
+
+@pytest.mark.parametrize("before", [None, "3"])
+def test_unused_leaves_the_environment_as_it_was(monkeypatch, before):
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    if before is not None:
+        monkeypatch.setenv("OPENBLAS_NUM_THREADS", before)
+    with blas.unused():
+        assert os.environ["OPENBLAS_NUM_THREADS"] == "1"
+    assert os.environ.get("OPENBLAS_NUM_THREADS") == before
