@@ -3,6 +3,7 @@
 import pytest
 
 from operations.contract import Refusal
+from operations.model.learning import together
 
 SMALL = {"steps": 8, "save_every": 8, "eval_every": 8, "resume_every": 4}
 
@@ -29,3 +30,10 @@ def test_ranks_stop_together_and_another_number_of_them_can_not_go_on(data, toke
 def test_why_ranks_fail_is_told_in_one_line(data, tokens):
     with pytest.raises(Refusal, match="15 rows a step can't be shared evenly by 1 batches on 2 ranks"):
         data.train(tokens, ranks=2, batch=15, **SMALL)
+
+
+def test_ranks_that_would_go_on_from_different_steps_do_not(monkeypatch):
+    monkeypatch.setattr(together, "everyones", lambda group, text: [text, "8"])
+    together.same_step(None, 8)
+    with pytest.raises(Refusal, match="the ranks would go on from different steps: 4, 8"):
+        together.same_step(None, 4)
