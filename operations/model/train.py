@@ -92,13 +92,14 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = 1
     ring: Annotated[
-        tuple[str, ...],
+        str,
         Meta(
-            max_length=63,
-            description="addresses of further hosts that take each step with this one, a rank on each, by MLX's ring",
+            max_length=1_000,
+            description="addresses, commas between, of further hosts that take each step too, a rank on each, "
+            "by MLX's ring",
             extra=AMOUNT,
         ),
-    ] = ()
+    ] = ""
     wired: Annotated[
         tuple[str, ...], Meta(description="for a ring: this host's own address there", extra=of_hosts("wired"))
     ] = ()

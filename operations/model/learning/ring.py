@@ -145,7 +145,8 @@ class Member:
 
 def launch(context: Context, parameters: Parameters) -> None:
     """Runs the job on this host and those of the ring to its end. Raises Refusal with the reason if they fail."""
-    here, login = _ready(parameters)
+    here, *others = addresses = _addresses(parameters)
+    login = _ready(parameters)
     file = job.read(context.directory)
     resume = _newest(context)
     file = msgspec.structs.replace(file, resume=resume)
@@ -153,7 +154,7 @@ def launch(context: Context, parameters: Parameters) -> None:
     inputs = (*(artefact for artefact in given if artefact), *resume)
     try:
         with contextlib.ExitStack() as stack:
-            members = [_enter(context, login, address, parameters, stack) for address in parameters.ring]
+            members = [_enter(context, login, address, parameters, stack) for address in others]
             _alive(members, stack)
             ports = [ranks.free_ports(1, here)]
             for member in members:
@@ -165,7 +166,7 @@ def launch(context: Context, parameters: Parameters) -> None:
                 for artefact in inputs:
                     if artefact.path in lacks.places:
                         _bring(context, login, member, artefact, lacks)
-            hosts = [[f"{a}:{port}"] for a, port in zip((here, *parameters.ring), ports, strict=True)]
+            hosts = [[f"{a}:{port}"] for a, port in zip(addresses, ports, strict=True)]
             context.log(f"{len(hosts)} hosts on MLX's ring: {', '.join(host for (host,) in hosts)}")
             for number, member in enumerate(members, 1):
                 member.tell(Go(number, hosts))
@@ -174,15 +175,21 @@ def launch(context: Context, parameters: Parameters) -> None:
         context.stopped("asked to end; the ranks had not begun")
 
 
-def _ready(parameters: Parameters) -> tuple[str, ssh.Login]:
-    here = next(iter(parameters.wired), "")
-    if not here:
+def _addresses(parameters: Parameters) -> list[str]:
+    """Those of the ring, this host's the first."""
+    if not any(parameters.wired):
         raise Refusal("a ring needs this host's own address on the wired network: state its `wired` in the site's file")
-    for address in (here, *parameters.ring):
+    found = [*parameters.wired, *(address.strip() for address in parameters.ring.split(","))]
+    for address in found:
         if not address or ":" in address or address.startswith("-"):
             raise Refusal(f"{address!r} is no address of a ring: MLX takes IPv4 addresses and names")
-    if len({here, *parameters.ring}) <= len(parameters.ring):
-        raise Refusal(f"a ring takes each host once: {', '.join((here, *parameters.ring))}")
+    if len(set(found)) < len(found):
+        raise Refusal(f"a ring takes each host once: {', '.join(found)}")
+    return found
+
+
+def _ready(parameters: Parameters) -> ssh.Login:
+    """How the others are entered. Raises Refusal if they can't be from here."""
     if parameters.ranks > 1:
         raise Refusal("a ring has one rank on each host: state `ranks` or `ring`, not both")
     if not parameters.identity:
@@ -197,7 +204,7 @@ def _ready(parameters: Parameters) -> tuple[str, ssh.Login]:
         patience=parameters.patience,
     )
     login.check("this host")
-    return here, login
+    return login
 
 
 def _newest(context: Context) -> tuple[Artefact, ...]:
