@@ -227,8 +227,8 @@ class Run:
 
 
 def run_of(directories: Sequence[Path]) -> Run:
-    """The run that the jobs in these directories made, oldest first."""
-    run = Run([Attempt(directory, number) for number, directory in enumerate(directories)])
+    """The run that the jobs in these directories made, oldest first, from the last one that began from nothing."""
+    run = Run([Attempt(directory, number) for number, directory in enumerate(since_last_start(directories))])
     run.look()
     return run
 

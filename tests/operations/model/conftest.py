@@ -136,11 +136,13 @@ class _Asking(Teller):
 class Recorded:
     """A job's directory as its supervisor would leave it."""
 
-    def __init__(self, host, name):
+    def __init__(self, host, name, fresh):
         self.host, self.name = host, name
         self.directory = host.root / "jobs" / name
         self.directory.mkdir(parents=True)
-        (self.directory / job.JOB).write_bytes(job.encode(job.JobFile(id=name, task="T", operation="model.train")))
+        resume = () if fresh else (Artefact("jobs/first/artefacts/state-1", "0" * 64, 1, "first", "state"),)
+        described = job.JobFile(id=name, task="T", operation="model.train", resume=resume)
+        (self.directory / job.JOB).write_bytes(job.encode(described))
         (self.directory / job.EVENTS).write_bytes(b"")
         (self.directory / job.LOCK).write_bytes(b"")
         self.held = (self.directory / job.LOCK).open("rb")
@@ -252,8 +254,8 @@ def host(made, tmp_path) -> Host:
 
 @pytest.fixture
 def record(host) -> Callable[[str], Recorded]:
-    """Makes a job's directory under a name."""
-    return lambda name: Recorded(host, name)
+    """Makes a job's directory under a name; from the second on it goes on from the one before, or is ``fresh``."""
+    return lambda name, fresh=False: Recorded(host, name, fresh or not (host.root / "jobs").exists())
 
 
 @pytest.fixture

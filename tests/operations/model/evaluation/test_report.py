@@ -35,6 +35,8 @@ def training(host):
     """A run whose loss falls over 100 steps."""
     directory = host.root / "jobs" / "trained"
     directory.mkdir(parents=True)
+    described = job.JobFile(id="trained", task="T", operation="model.finetune")
+    (directory / job.JOB).write_bytes(job.encode(described))
     told = [events.Metric(t=float(i), name="loss", step=i, value=3 / i) for i in range(1, 101)]
     told += [events.Progress(t=1.0, done=100, total=100, unit="steps"), events.Finished(t=200.0, outcome="done")]
     (directory / job.EVENTS).write_bytes(b"".join(map(events.encode, told)))

@@ -52,6 +52,18 @@ def test_no_device_is_null_with_its_reason_never_a_processors_figure(host, recor
     assert any("GPU none (no GPU is read on this host)" in text for text in told.logs)
 
 
+def test_what_was_given_up_for_a_fresh_start_is_no_part_of_the_run(host, recorded, record):
+    start = time.time() - 10_000
+    recorded.steps(range(1, 81), start, loss=lambda step: 9.0)
+    recorded.finish()
+    second = record("second", fresh=True)
+    second.steps(range(1, 31), start + 5_000, total=30)
+    second.finish()
+    told = observe(host, recorded, second)
+    assert (told.value("steps_done"), told.value("steps_planned")) == (30, 30)
+    assert told.value("initial_loss") < 2
+
+
 def test_later_attempt_wins_and_pauses_do_not_count(host, recorded, record):
     start = time.time() - 10_000
     recorded.steps(range(1, 28), start, loss=lambda step: 1.0)
