@@ -302,7 +302,10 @@ def _train(context: Context, members: Sequence[Member], hosts: list[list[str]]) 
     reasons += _last_words(members)
     if alone and end is None:
         reasons.append(f"the first rank ended without a word, exit status {first.returncode}")
-    raise Refusal(next((reason for reason in reasons if _LOST not in reason), reasons[0]))
+    reason = next((reason for reason in reasons if _LOST not in reason), reasons[0])
+    if _LOST in reason and "connect (" in reason:
+        reason += f"; each must reach the next one: {', '.join(host for (host,) in hosts)}"
+    raise Refusal(reason)
 
 
 def _last_words(members: Sequence[Member]) -> Iterator[str]:
