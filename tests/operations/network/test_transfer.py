@@ -337,7 +337,7 @@ def test_files_rate_and_time_left_are_told_on_the_way(monkeypatch):
     monkeypatch.setattr(passing.time, "monotonic", lambda: now[0])
     told = Told()
     under_way = passing.Passing(told, 4_000_000_000, 3, "*.jsonl")
-    under_way.digests = {"checksums.txt": "", "test_1m.jsonl": ""}
+    under_way.came = ["checksums.txt", "test_1m.jsonl"]
     now[0] += 10
     under_way.count(1_000_000_000)
     assert told.logs == ["file 2 of 3, 1 of 4 GB, 100 MB/s, 30 s left"]
