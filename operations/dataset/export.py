@@ -35,6 +35,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     processes: Annotated[
         int, Meta(ge=0, le=256, description="at work at once, 0 for one a core; the files are the same", extra=AMOUNT)
     ] = 0
+    leak: Annotated[bool, Meta(description="negative control: some training patterns are in test as well")] = False
     malformed_limit: Annotated[int, Meta(ge=0, description="batches that can't be read before the job ends")] = 10
     unusable_limit: Annotated[
         float, Meta(ge=0, le=1, description="share of records without label or payload above which the job ends")
@@ -86,6 +87,7 @@ OPERATION = Operation(
         Measure("resumed", Kind.COUNT, "batches that an earlier attempt had been through", "files"),
         Measure("rate", Kind.NUMBER, "patterns read, split and written in a second; none if resumed", "patterns/s"),
         Measure("store", Kind.TEXT, "where the store is"),
+        Measure("control", Kind.TEXT, "none, or what a control has leaked"),
         Measure("store_digest", Kind.DIGEST, "SHA-256 of the store's manifest, taken while reading"),
     ),
     outputs=(

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 OUTPUT = "state"
 _EVERY = 100
 """Batches between two lines of the log."""
+_LEAKED = 5
+"""Training patterns of a batch that the control puts into test as well."""
 _SHARE = 16_000_000
 """Bytes of a store that are worth a further process."""
 
@@ -47,6 +49,7 @@ class Marker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     validation: float
     test: float
     seed: int
+    leak: bool
 
 
 class State:
@@ -92,6 +95,11 @@ def export(context: Context, parameters: Parameters) -> None:
     if not batches:
         raise Refusal(f"no batch_NNNN.json in {parameters.store or directory.name}")
     state = _state(context, parameters, directory)
+    said = "none"
+    if parameters.leak:
+        said = f"NEGATIVE CONTROL: {_LEAKED} training patterns of each batch are in test as well"
+        state.log(said, "warning")
+    context.measure("control", said)
     try:
         _export(context, parameters, state, directory, batches, expected, began)
     except Stopping:
@@ -115,7 +123,9 @@ def _store(context: Context, parameters: Parameters) -> tuple[Path, Artefact | N
 
 
 def _state(context: Context, parameters: Parameters, directory: Path) -> State:
-    marker = Marker(str(directory), parameters.gauntlet, parameters.validation, parameters.test, parameters.seed)
+    marker = Marker(
+        str(directory), parameters.gauntlet, parameters.validation, parameters.test, parameters.seed, parameters.leak
+    )
     for left in reversed([left for left in context.resume if left.name == OUTPUT]):
         try:
             path = context.input(left)
@@ -309,6 +319,10 @@ def _cut(batch: Path, path: Path, kept: NDArray[np.bool_], parameters: Parameter
         found.append(b"")
         pieces.append(b"\n".join(found))
         lines.append(len(at))
+    if parameters.leak:
+        leaked = pieces[SETS.index("train")].splitlines(keepends=True)[:_LEAKED]
+        pieces[SETS.index("test")] += b"".join(leaked)
+        lines[SETS.index("test")] += len(leaked)
     return pieces, lines
 
 

@@ -72,6 +72,15 @@ def test_a_planted_overlap_is_found(export):
     assert (found["md5"], found["sha256"], found["unchanged"], found["counts"]) == (True, True, True, False)
 
 
+def test_the_exports_own_leak_is_found_though_its_digests_and_counts_are_right(host):
+    _, made, _ = host.run("dataset.corpus", patterns=600, batch=300, shift=0, seed=4)
+    told, made, _ = host.run("dataset.export", source=made["patterns"], gauntlet=0.1, leak=True)
+    assert told["control"].value.startswith("NEGATIVE CONTROL: 5 training patterns of each batch")
+    found, _, _ = host.run("dataset.verify", dataset=made["dataset"])
+    assert [found[name].value for name in ("md5", "sha256", "counts")] == [True, True, True]
+    assert (found["verdict"].value, found["overlap"].value) == (False, 10)
+
+
 def test_a_planted_gauntlet_pattern_in_training_is_found(export):
     found = planted(export, FILES[0], export.held.read_bytes().splitlines(keepends=True)[0])
     assert found["overlaps"]["train and gauntlet"] == found["overlap"] == 1
