@@ -15,7 +15,7 @@ from operations.contract import Artefact, Context, Refusal
 from operations.model import fresh, models
 from operations.model.evaluation import metadata, results
 from operations.model.evaluation.sampling import Split, split_file
-from operations.model.oversight.attempts import BEST, CHECKPOINT, Run, run_of, since_last_start
+from operations.model.oversight.attempts import BEST, CHECKPOINT, Run, run_of
 from operations.model.oversight.ending import DAY
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ class Candidate:
 
 def finalise(context: Context, parameters: Parameters) -> None:
     """Chooses, copies, describes, compares."""
-    jobs = since_last_start([context.observed(name) for name in parameters.training.jobs])
-    run = run_of(jobs)
+    run = run_of([context.observed(name) for name in parameters.training.jobs])
     candidates = _candidates(context, parameters, run)
     chosen = _choose(context, candidates)
     found = chosen.found
@@ -56,7 +55,7 @@ def finalise(context: Context, parameters: Parameters) -> None:
     if (source / "adapters.safetensors").exists():
         raise Refusal(f"{source.name} holds adapters beside its base: fuse them first")
     path = context.output(f"{parameters.model_name.lower()}-v{parameters.version}")
-    described = _describe(context, parameters, run, jobs[0], chosen, found)
+    described = _describe(context, parameters, run, run.attempts[0].directory, chosen, found)
     with models.whole_directory(path) as new:
         # Checkpoints are written with their adapters fused (`models.weights_of`), so that a copy is exact.
         for file in sorted(source.iterdir()):

@@ -228,12 +228,12 @@ class Run:
 
 def run_of(directories: Sequence[Path]) -> Run:
     """The run that the jobs in these directories made, oldest first, from the last one that began from nothing."""
-    run = Run([Attempt(directory, number) for number, directory in enumerate(since_last_start(directories))])
+    run = Run([Attempt(directory, number) for number, directory in enumerate(_since_last_start(directories))])
     run.look()
     return run
 
 
-def since_last_start(directories: Sequence[Path]) -> list[Path]:
+def _since_last_start(directories: Sequence[Path]) -> list[Path]:
     """The jobs (oldest first) from the last one that began from nothing: what was before it was given up."""
     first = 0
     for number, directory in enumerate(directories):

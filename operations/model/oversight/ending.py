@@ -14,7 +14,7 @@ from operations.model import models, prompts, scoring
 from operations.model.evaluation.sampling import Sample, split_file
 from operations.model.evaluation.trying import LENGTH, SHOWN
 from operations.model.learning import losses
-from operations.model.oversight.attempts import Run, run_of, since_last_start
+from operations.model.oversight.attempts import Run, run_of
 
 if TYPE_CHECKING:
     from operations.model.validate import Parameters
@@ -29,9 +29,9 @@ def validate(context: Context, parameters: Parameters) -> None:
     """Reports the training's figures, then the checkpoint's."""
     if not parameters.training.jobs:
         raise Refusal("there is no training to validate")
-    directories = since_last_start([context.observed(name) for name in parameters.training.jobs])
-    _figures(context, run_of(directories))
-    _reported(context, directories)
+    run = run_of([context.observed(name) for name in parameters.training.jobs])
+    _figures(context, run)
+    _reported(context, [attempt.directory for attempt in run.attempts])
     _ask(context, parameters)
 
 
