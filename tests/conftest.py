@@ -1,9 +1,16 @@
-"""Common to all tests: stub operations, known in every process started from here, `pty_terminal`, and the host lab."""
+"""Common to all tests: stub operations, known in every process started from here, `pty_terminal`, the host lab, turns.
+
+Two processes run tests at once (``-n 2``). A test marked ``alone`` has a bound in seconds, or is long because it keeps
+all cores busy: no other one runs beside it.
+"""
 
 import contextlib
+import fcntl
 import os
 import signal
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,6 +41,29 @@ def lab(lab_of_this_worker):
     """Three hosts with OpenSSH in network namespaces, in their first state (tests/lab/host_lab.py)."""
     yield lab_of_this_worker
     lab_of_this_worker.heal()
+
+
+@contextlib.contextmanager
+def _turn(name: str, how: int) -> Iterator[None]:
+    path = Path(tempfile.gettempdir(), f"gladiator-tests-{os.getuid()}-{name}.lock")
+    with path.open("a") as held:
+        fcntl.flock(held, how)
+        yield
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item):
+    """A test's turn, its fixtures' included. Who waits at the door keeps others from going past it."""
+    alone = item.get_closest_marker("alone") is not None
+    with contextlib.ExitStack() as stack:
+        with _turn("door", fcntl.LOCK_EX):
+            stack.enter_context(_turn("room", fcntl.LOCK_EX if alone else fcntl.LOCK_SH))
+        yield
+
+
+def pytest_collection_modifyitems(items):
+    """Those that run alone first: none has to wait for others then. Afterwards each file stays with one process."""
+    items.sort(key=lambda item: item.get_closest_marker("alone") is None)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -82,6 +83,8 @@ def open_(arguments: argparse.Namespace) -> int:
     if arguments.read_only:
         verbs.operator = ""
     app = ConsoleApp(verbs)
+    # Who started it may have been deaf to a line that is cut, as under nohup; a console without a terminal is none.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     app.run()
     if app.fault is not None:
         raise app.fault

@@ -89,11 +89,13 @@ def _lines_per_second(line: str) -> float:
     return best
 
 
+@pytest.mark.alone
 def test_it_keeps_up():
     assert _lines_per_second("step 60 loss 0.214 1.4 it/s") > 1_200_000
     assert _lines_per_second("\x1b[32mstep 60\x1b[0m loss 0.214") > 60_000
 
 
+@pytest.mark.alone
 def test_a_hostile_line_costs_linear_time():
     start = time.perf_counter()
     clean("\x1b]" * 500_000)

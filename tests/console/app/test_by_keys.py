@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import subprocess
 import sys
 import tomllib
@@ -220,7 +221,10 @@ def jobs(workspace) -> list[dict]:
 @pytest.mark.parametrize("end", [Terminal.kill, Terminal.unplug], ids=["kill -9", "line cut"])
 def test_a_job_outlives_its_console(workspace, console, done, end):
     done("make", "bring")
+    # As under nohup: what a console is started from may be deaf to a cut line, the console must not be.
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     terminal = console(WIDE)
+    signal.signal(signal.SIGHUP, before)
     seek(terminal, "count", "Count")
     run(terminal, "count", steps=300, every=25, pause=0.02)
     terminal.wait_for("◐ count", "link ")

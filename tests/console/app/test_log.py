@@ -3,6 +3,7 @@
 import json
 import time
 
+import pytest
 from textual.app import App
 
 from console.app.follow import Follower
@@ -129,6 +130,7 @@ async def test_another_job_starts_over(tmp_path):
         assert [row for row in app.rows if row] == ["line 500", "line 501", "line 502"]
 
 
+@pytest.mark.alone
 async def test_fifty_thousand_lines_a_second_leave_the_keys_alone(tmp_path):
     """The reader takes at most its budget at a go: between two goes a key is answered."""
     path = tmp_path / "events.jsonl"

@@ -15,6 +15,7 @@ import tomli
 
 from console.plan.loading import load_plan, shipped
 
+pytestmark = pytest.mark.alone
 LIMIT = 1_500
 NOWHERE = {
     "G1n": "there is no link between them",
