@@ -20,7 +20,7 @@ from operations.dataset import masking, records
 
 _SEAL = 32
 _SPACE = b" \t\r\n"
-_OPEN, _CLOSE, _BREAK = b"{}\n"
+_CLOSE, _BREAK = b"}\n"
 _WIDTH = 16
 """Bytes of a proof: a digest that duplicates have in common."""
 
@@ -172,12 +172,14 @@ def _quick(data: bytes, known: dict[str, Any]) -> Ledger | None:
 def _places(data: bytes, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
     """Where an array's records start, and their lengths; None if one is more than a line or it is not certain."""
     view = np.frombuffer(data, dtype=np.uint8)
-    # Between the two braces stands a bar alone, so that one pass finds both.
-    braces = masking.where(view - _OPEN <= _CLOSE - _OPEN)
-    which = view[braces]
-    starts, ends = braces[which == _OPEN], braces[which == _CLOSE] + 1
-    # If each record has one pair of braces, none is in a text or within a record.
-    if not len(starts) == len(ends) == count:
+    # A record ends with a brace that closes it: if there are no others, each is a record's end.
+    ends = masking.where(view == _CLOSE) + 1
+    if len(ends) == count:
+        first = data.index(b"{")
+        second = data.find(b"{", int(ends[0]))
+        between = data[int(ends[0]) : second] if count > 1 else b""
+        starts = np.append(np.int64(first), ends[:-1] + len(between))
+    else:
         raws = msgspec.json.decode(data, type=list[msgspec.Raw])
         lengths = np.fromiter(map(len, map(_view, raws)), dtype=np.int64, count=count)
         first = data.index(b"{", data.index(b"["))
@@ -185,11 +187,11 @@ def _places(data: bytes, count: int) -> tuple[NDArray[np.int64], NDArray[np.int6
         between = data[first + int(lengths[0]) : second] if count > 1 else b""
         starts = first + np.cumsum(lengths + len(between)) - lengths - len(between)
         ends = starts + lengths
-        # After a record come a comma and space, then the next one: if they are the same everywhere, so are the places.
-        if between.strip(_SPACE) != b"," * (count > 1) or int(ends[-1]) > len(data):
-            return None
-        if not all((view[ends[:-1] + at] == byte).all() for at, byte in enumerate(between + b"{")):
-            return None
+    # After a record come a comma and space, then the next one: if they are the same everywhere, so are the places.
+    if between.strip(_SPACE) != b"," * (count > 1) or int(ends[-1]) > len(data):
+        return None
+    if not all((view[ends[:-1] + at] == byte).all() for at, byte in enumerate(between + b"{")):
+        return None
     if b"\r" in data:
         return None
     if b"\n" in data:

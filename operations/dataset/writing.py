@@ -13,7 +13,7 @@ from types import TracebackType
 
 import msgspec
 
-from operations.files import CHUNK
+from operations.files import CHUNK, write_all
 
 _AHEAD = 3
 """Batches that may wait for their digests."""
@@ -97,10 +97,7 @@ class Writer:
 
     def _write(self, pieces: Sequence[bytes]) -> None:
         for stream, data in zip(self._files, pieces, strict=True):
-            left = memoryview(data)
-            while left:
-                # In parts: for one long write the kernel seeks long runs of free pages, which cost it far more.
-                left = left[os.write(stream.fileno(), left[:CHUNK]) :]
+            write_all(stream.fileno(), data)
 
     def _digest(self, pieces: Sequence[bytes]) -> tuple[str, ...]:
         _update(self._sha256, pieces)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 
 from operations.contract import Refusal
-from operations.files import CHUNK
+from operations.files import CHUNK, write_all
 from operations.network.partial import Partial
 from operations.network.passing import BLOCK, Entry, Passing
 from operations.network.peer import Peer
@@ -64,9 +63,7 @@ class Blocks:
         self._turn = (self._turn + 1) % _AHEAD
         self._peer.fill(buffer)
         self._hashed.append(self._pool.submit(hasher.update, buffer))
-        left = buffer
-        while left:
-            left = left[os.write(descriptor, left) :]
+        write_all(descriptor, buffer)
         self._passing.count(len(buffer))
         return len(buffer)
 
