@@ -237,7 +237,9 @@ class Conductor:
         return self.runs.watch()
 
     async def close(self) -> None:
-        """Lets go of hosts and journal; jobs go on."""
+        """Lets go of hosts and journal; jobs go on, but for those that the console brings together."""
+        if "runs" in self.__dict__:
+            await self.runs.close()
         if "hosts" in self.__dict__:
             await self.hosts.close()
         self.workspace.close()
