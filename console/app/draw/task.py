@@ -289,8 +289,9 @@ def _parameters(task: TaskView) -> Iterator[Line]:
         return
     yield BLANK
     yield line(("Parameters", "head"))
-    column = min(22, max(cell_len(p.name) for p in task.parameters)) + 2
-    for parameter in task.parameters:
+    told = [p for p in task.parameters if p.takes != "relay" or p.value is not None]
+    column = min(22, max(cell_len(p.name) for p in told)) + 2
+    for parameter in told:
         name = set_cell_size(parameter.name, column) if cell_len(parameter.name) < column else f"{parameter.name} "
         empty = parameter.value is None and parameter.takes == "value"
         shown: Span = (unset(parameter, task.parameters), "dim") if empty else (amount(parameter.value), "")

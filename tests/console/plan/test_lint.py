@@ -105,6 +105,12 @@ PLAN = [
         'operation = "model.package"\nparameters = { standing = "GO" }\n',
         "task.base.parameters.standing: is what the site stands for: the console fills it in",
     ),
+    (
+        "a.toml",
+        "[task.bring.parameters]\n",
+        '[task.bring.parameters]\nrelay = "yes"\n',
+        "relay: says whether the console relays: the console fills it in, by the other parameters",
+    ),
     # What speaks for a deliverable.
     ("b.toml", 'X-2 = "Done"', 'X-2 = "Done"\n[task.later.shown_by]\nX-9 = ["G1"]', 'X-9: no deliverable "X-9"'),
     (
