@@ -1,7 +1,8 @@
 """A transfer that is to be encrypted and has no identity goes through the console, and says so."""
 
 import asyncio
-import contextlib
+import signal
+import subprocess
 import sys
 
 import msgspec
@@ -22,6 +23,7 @@ from tests.console.conductor.conftest import PHASES, PLAN, Story
 BRING = {"title": "Bring", "host": ["A", "B"], "operation": "network.transfer", "parameters": {"make": 100}}
 FAR = {"link": "ssh", "root": "/r", "wired": "10.77.0.11"}
 LINE = "hello\n"
+CLI = [sys.executable, "-P", "-c", "import sys; from console.cli.main import main; sys.exit(main())"]
 NO_IDENTITY = "through the console: rsync has no identity stated with which the source may log in to the sink"
 
 
@@ -107,8 +109,8 @@ def cut_path(lab):
 
 
 @pytest.fixture
-async def consoles(lab, tmp_path, monkeypatch):
-    """Opens consoles, one after another, on a workspace whose data set of ``lines`` lines is made on BETA."""
+async def console(lab, tmp_path, monkeypatch):
+    """Opens a console on a new workspace: a data set of ``lines`` lines is made on BETA, and is to be brought."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     opened = []
@@ -133,7 +135,7 @@ async def consoles(lab, tmp_path, monkeypatch):
             "host": ["ALPHA", "BETA"],
             "operation": "network.transfer",
             "needs": ["make"],
-            "parameters": {"artefact": {"task": "make", "artefact": "data"}, "patience": 2.0},
+            "parameters": {"artefact": {"task": "make", "artefact": "data"}, "patience": 10.0},
             "record": record,
         }
         make = {"title": "Make", "host": "BETA", "operation": "stub.make", "parameters": {"lines": lines}}
@@ -142,20 +144,15 @@ async def consoles(lab, tmp_path, monkeypatch):
         site = SiteFile(schema=1, id="s", title="S", host=table, parameters={"bring": stated})
         (tmp_path / "site.toml").write_text(tomli_w.dumps(msgspec.to_builtins(site)))
         Workspace.create(tmp_path / "w", plan, tmp_path / "site.toml", "Ada").close()
-        conductor = another()
+        conductor = Conductor(Workspace.open(tmp_path / "w"), "Ada")
+        opened.append(conductor)
         (job,) = await conductor.start("make")
         await asyncio.wait_for(conductor.runs.see_to_end(job), 30)
         return conductor
 
-    def another():
-        opened.append(Conductor(Workspace.open(tmp_path / "w"), "Ada"))
-        return opened[-1]
-
-    begin.another = another
     yield begin
     for conductor in opened:
-        with contextlib.suppress(Exception):  # some are closed already
-            await conductor.close()
+        await conductor.close()
 
 
 async def ended(conductor, jobs):
@@ -170,8 +167,8 @@ def said(conductor, job, kind):
     return [event for event in decode_lines(iter(lines)) if isinstance(event, kind)]
 
 
-async def test_hosts_that_do_not_reach_each_other_are_brought_together(lab, consoles, cut_path):
-    conductor = await consoles(via="rsync")
+async def test_hosts_that_do_not_reach_each_other_are_brought_together(lab, console, cut_path):
+    conductor = await console(via="rsync")
     jobs = await conductor.start("bring")
     task, records = await ended(conductor, jobs)
     assert (task.state, task.why) == ("done", ())
@@ -188,45 +185,58 @@ async def test_hosts_that_do_not_reach_each_other_are_brought_together(lab, cons
     assert [end.address for end in said(conductor, jobs[0], Endpoint)] == ["127.0.0.1"]
 
     # the control: past the console there is no way
-    _, records = await ended(conductor, await conductor.start("bring", {"via": "raw"}, again=True))
+    _, records = await ended(conductor, await conductor.start("bring", {"via": "raw", "patience": "1"}, again=True))
     task = conductor.workspace.view().tasks["bring"]
     assert task.state == "failed"
     assert any("no connection to" in job.reason for job in task.jobs)
     assert not conductor.runs._relaying
 
 
-async def test_cut_by_whatever_it_goes_on_from_the_part_and_is_right(lab, consoles, cut_path):
-    lines = 6_000_000
-    conductor = await consoles(lines=lines, via="relay")
+async def test_cut_by_whatever_it_goes_on_from_the_part_and_is_right(lab, console, cut_path, tmp_path):
+    lines = 8_000_000
+    conductor = await console(lines=lines, via="relay")
     lab.rate("beta", "200mbit")
 
-    async def half(conductor, so_much):
-        jobs = await conductor.start("bring")
-        async with asyncio.timeout(20):
-            while not any(event.done > so_much for event in told(conductor, jobs[0])):
+    async def so_much(blocks):
+        """The jobs of a transfer that runs and has brought so many blocks."""
+        async with asyncio.timeout(30):
+            while True:
+                jobs = [job for job in conductor.workspace.view().tasks["bring"].jobs if job.state == "running"]
+                come = [told.done for job in jobs[:1] for told in progress(job)]
+                if len(jobs) == 2 and any(done > blocks * BLOCK for done in come):
+                    return [job.id for job in jobs]
                 await asyncio.sleep(0.01)
-        return jobs
 
-    def told(conductor, job):
-        return said(conductor, job, Progress) if conductor.runs.events_file("ALPHA", job).exists() else []
+    def progress(job):
+        sink = lab.host["alpha"].root / "jobs" / job.id / "events.jsonl"
+        lines = sink.read_bytes().split(b"\n")[:-1] if sink.exists() else []
+        return [event for event in decode_lines(iter(lines)) if isinstance(event, Progress)]
 
-    jobs = await half(conductor, BLOCK)
-    await conductor.close()
-    conductor = consoles.another()
-    task, _ = await ended(conductor, jobs)
-    assert task.state == "failed"
-    for job in task.jobs:
-        assert "it went through the console: if that or its link has ended, run it again" in job.reason
-    jobs = await half(conductor, 2 * BLOCK)
+    said = []
+    for blocks, how in ((1, signal.SIGINT), (2, signal.SIGKILL)):
+        command = [*CLI, "run", str(tmp_path / "w"), "bring"]
+        cli = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        jobs = await so_much(blocks)
+        cli.send_signal(how)
+        said.append(cli.communicate(timeout=20)[0])
+        task, _ = await ended(conductor, jobs)
+        assert (task.state, task.interrupted) == ("failed", True)
+        for job in task.jobs[-2:]:
+            assert "it went through the console: if that or its link has ended, run it again" in job.reason
+    for text in said:
+        assert "through the console: asked for (via)" in text
+    assert "detached; bring goes through the console and ends with it, run it again and it goes on" in said[0]
+
+    await conductor.start("bring")
+    jobs = await so_much(3)
     assert lab.kill_sessions("beta")
     task, _ = await ended(conductor, jobs)
-    assert task.state == "failed"
-    assert task.interrupted
+    assert (task.state, task.interrupted) == ("failed", True)
     lab.rate("beta", None)
     jobs = await conductor.start("bring")
     task, records = await ended(conductor, jobs)
     assert (task.state, task.why) == ("done", ())
-    assert records["resumed"].value >= 2 * BLOCK
+    assert records["resumed"].value >= 3 * BLOCK
     copy = next(p for p in (lab.host["alpha"].root / "jobs" / jobs[0] / "artefacts").iterdir() if p.name == "data.txt")
     made = next((lab.host["beta"].root / "jobs").glob("*/artefacts/data.txt"))
     assert digest(copy) == digest(made)
@@ -234,8 +244,8 @@ async def test_cut_by_whatever_it_goes_on_from_the_part_and_is_right(lab, consol
 
 
 @pytest.mark.parametrize(("name", "allowed"), [("alpha", "no"), ("beta", "local")])
-async def test_a_host_that_forbids_forwarding_is_named_and_nothing_is_written(lab, consoles, name, allowed):
-    conductor = await consoles(lines=1, via="relay")
+async def test_a_host_that_forbids_forwarding_is_named_and_nothing_is_written(lab, console, name, allowed):
+    conductor = await console(lines=1, via="relay")
     await conductor.hosts.close()
     file = lab.host[name].directory / "sshd_config"
     before, rows = file.read_text(), len(conductor.rows())
@@ -256,8 +266,8 @@ async def test_a_host_that_forbids_forwarding_is_named_and_nothing_is_written(la
     assert conductor.workspace.view().tasks["bring"].state == "ready"
 
 
-async def test_a_sink_on_the_consoles_own_machine_is_reached_by_its_loopback(lab, consoles):
-    conductor = await consoles(via="relay", alpha=Host(root="alpha"))
+async def test_a_sink_on_the_consoles_own_machine_is_reached_by_its_loopback(lab, console):
+    conductor = await console(via="relay", alpha=Host(root="alpha"))
     task, records = await ended(conductor, await conductor.start("bring"))
     assert (task.state, task.why) == ("done", ())
     assert records["rate"].reason == "through the console: asked for (via); no figure of the wire"

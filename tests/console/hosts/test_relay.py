@@ -164,7 +164,7 @@ async def test_a_sink_that_does_not_read_holds_up_the_source(lab, over_ssh, far,
         sent = 0
         with contextlib.suppress(TimeoutError):
             while True:
-                async with asyncio.timeout(1.5):
+                async with asyncio.timeout(1):
                     sent = int(await asyncio.to_thread(source.stdout.readline))
         assert 0 < sent < 40 * MEGABYTE
         print("SENT", sent / 1e6)
