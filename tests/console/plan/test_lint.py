@@ -242,6 +242,14 @@ def test_site(faults_of: Faults, files: dict[str, str], old: str, new: str, said
     assert any(said in line and line.startswith("site.toml:") for line in found), found
 
 
+def test_what_is_relayed_needs_no_wired_address(faults_of: Faults, files: dict[str, str]) -> None:
+    files["site.toml"] = files["site.toml"].replace("[host.ALPHA]\n", '[host.ALPHA]\nlink = "ssh"\n', 1)
+    missing = [line for line in faults_of(files) if "host.ALPHA.wired: missing; bring listens there" in line]
+    assert len(missing) == 1
+    files["site.toml"] += '[parameters.bring]\nvia = "rsync"\n'
+    assert not [line for line in faults_of(files) if "wired" in line]
+
+
 def test_a_gate_without_criteria_or_task(faults_of: Faults, files: dict[str, str]) -> None:
     files["a.toml"] += '[gate.G9]\ntitle = "Nine"\n'
     line = files["a.toml"].splitlines().index("[gate.G9]") + 1
