@@ -11,6 +11,7 @@ import msgspec
 from console.conductor.scene import Scene
 from console.conductor.standing import standing
 from console.conductor.view import ParameterView
+from console.plan.tables import choices
 from console.plan.types import ArtefactFrom, JobsOf
 from operations import registry
 from operations.contract import Field, Relay, Standing, fields
@@ -67,7 +68,7 @@ def checked(scene: Scene, task: str, sets: Mapping[str, object]) -> dict[str, ob
             try:
                 values[view.name] = _converted(view.value, types[view.name])
             except (msgspec.ValidationError, ValueError) as error:
-                faults.append(f"{task}.{view.name} = {view.value!r}: {_plainly(str(error).split(' - at')[0])}")
+                faults.append(f"{task}.{view.name} = {view.value!r}: {_plainly(error, types[view.name])}")
     if faults:
         raise BadParameter(faults)
     return values
@@ -152,8 +153,11 @@ def _view(field: Field, layers: Mapping[Source, Mapping[str, object]]) -> Parame
 _SORTS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text", "array": "a list"}
 
 
-def _plainly(told: str) -> str:
+def _plainly(error: Exception, wanted: Any) -> str:
     """What the library says of a value, in words for a person: ``expected a whole number``."""
+    told, some = str(error).split(" - at")[0], choices(wanted)
+    if some:
+        return f"expected {some}"
     found = re.fullmatch(r"Expected `(\w+)(?: \| null)?`, got `\w+`", told)
     return f"expected {_SORTS.get(found[1], found[1])}" if found else told
 

@@ -11,6 +11,7 @@ import msgspec
 from console.plan.faults import Finding, Path
 from console.plan.graph import Graph
 from console.plan.sites import Site
+from console.plan.tables import choices
 from console.plan.types import ArtefactFrom, Binds, Criterion, Expectation, Gate, JobsOf, Plan, Record, Sign, Task
 from operations import registry
 from operations.contract import Field, Kind, Measure, Operation, fields
@@ -189,10 +190,13 @@ def _value(place: Path, operation: Operation, field: Field, value: object) -> It
     elif field.takes == "relay":
         yield Finding(place, "says whether the console relays: the console fills it in, by the other parameters")
     else:
+        wanted = _types(operation.parameters)[field.name]
         try:
-            msgspec.convert(value, _types(operation.parameters)[field.name])
+            msgspec.convert(value, wanted)
         except msgspec.ValidationError as error:
             message = str(error).split(" - at ")[0].replace("`", "")
+            if some := choices(wanted):
+                message = f"expected {some}"
             yield Finding(place, f"{message[0].lower()}{message[1:]}, got {value!r}")
 
 

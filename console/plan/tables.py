@@ -168,6 +168,16 @@ def _blank(wanted: Any) -> Any:
     return {str: "", int: 0, float: 0.0, datetime.date: datetime.date.min}.get(wanted, 0)
 
 
+def choices(wanted: Any) -> str:
+    """What a value of a ``Literal`` may be, in words; empty if the type is none."""
+    origin, inner = typing.get_origin(wanted), typing.get_args(wanted)
+    if origin is Annotated:
+        return choices(inner[0])
+    if origin is not Literal:
+        return ""
+    return "one of " + ", ".join(repr(value) for value in inner if value != "") if len(inner) > 1 else repr(inner[0])
+
+
 def _expected(wanted: Any) -> str:
     """The type in the words of a plan."""
     origin, inner = typing.get_origin(wanted), typing.get_args(wanted)
@@ -175,7 +185,7 @@ def _expected(wanted: Any) -> str:
         described = next((m.description for m in inner[1:] if isinstance(m, Meta) and m.description), None)
         return described or _expected(inner[0])
     if origin is Literal:
-        return "one of " + ", ".join(repr(v) for v in inner if v != "") if len(inner) > 1 else repr(inner[0])
+        return choices(wanted)
     if origin is list:
         return f"a list of {_expected(inner[0])}"
     if origin is dict or _is_struct(wanted):

@@ -102,6 +102,7 @@ def test_no_go_exits_1_and_names_the_criterion(workspace):
         (["run", "{w}", "make", "--set", "lines"], 2, "name=value"),
         (["run", "{w}", "make", "--set", "lines=-3"], 2, "make.lines = '-3'"),
         (["run", "{w}", "make", "--set", "colour=red"], 2, "no such parameter"),
+        (["rehearse", "{w}", "--set", "bring.via=tape"], 2, "expected one of 'raw', 'rsync'"),
         (["run", "{w}", "count"], 1, "locked"),
         (["run", "{w}", "talk"], 1, "no operation"),
         (["stop", "{w}", "make"], 1, "not running"),
