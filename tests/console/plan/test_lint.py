@@ -75,7 +75,12 @@ PLAN = [
     ("a.toml", "patterns = 100\n", "pattern = 100\n", "task.make.parameters.pattern: dataset.corpus has no such"),
     ("a.toml", "patterns = 100\n", "patterns = 0\n", "task.make.parameters.patterns: expected int >= 1, got 0"),
     ("a.toml", "patterns = 100\n", "patterns = 'x'\n", "task.make.parameters.patterns: expected int, got str, got 'x'"),
-    ("a.toml", "dataset = {", 'group = "tribe"\ndataset = {', "group: expected one of 'auto', 'template', 'id', 'content', got"),
+    (
+        "a.toml",
+        "dataset = {",
+        'group = "tribe"\ndataset = {',
+        "group: expected one of 'auto', 'template', 'id', 'content', got",
+    ),
     (
         "a.toml",
         'source = { task = "make", artefact = "patterns" }',
