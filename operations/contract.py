@@ -26,7 +26,7 @@ Value: TypeAlias = Scalar | Mapping[str, int | float | None] | None
 Level = Literal["info", "warning", "error"]
 Retention = Literal["keep", "rotates"]
 Uses = Literal["accelerator", "network"] | None
-Takes = Literal["artefact", "jobs", "standing", "value"]
+Takes = Literal["artefact", "jobs", "relay", "standing", "value"]
 AMOUNT = {"amount": True}
 """``Meta(extra=AMOUNT)`` marks a parameter that a site may set for itself (an amount or a learning rate)."""
 OWN_ADDRESS = {"amount": True, "own_address": True}
@@ -76,6 +76,21 @@ class Standing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """How a GO on such evidence reads."""
         aside = "; ".join(f"{name}: {reason}" for name, reason in self.not_proven.items())
         return f"GO{' (rehearsal)' if self.rehearsal else ''}{f'; not proven here: {aside}' if aside else ''}"
+
+
+class Relay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """That the console brings a run's jobs together, as the conductor says it: on the loopback of their hosts.
+
+    ``here`` when both are on the console's own machine: they meet there, and nothing has to be carried.
+    """
+
+    why: str
+    here: bool = False
+
+    @property
+    def line(self) -> str:
+        """Which way they meet, and why."""
+        return f"{'by the loopback of one machine' if self.here else 'through the console'}: {self.why}"
 
 
 class Kind(enum.StrEnum):
@@ -193,6 +208,9 @@ class Operation(msgspec.Struct, frozen=True):
     resumable: bool = False
     roles: tuple[str, ...] = ("",)
     """Two-host operations name their roles, the one that listens first; ``run`` finds its own in its parameters."""
+    relays: Callable[[Mapping[str, object]], str] | None = None
+    """Of two roles: why the console is to bring them together, by the parameters that are set; "" if they meet by
+    themselves. It is told in the parameter of type `Relay`, and who listens does so on its loopback then."""
 
     def measure(self, name: str) -> Measure | None:
         return next((m for m in self.measures if m.name == name), None)
@@ -219,7 +237,7 @@ class Field(msgspec.Struct, frozen=True):
     of_hosts: str = ""
 
 
-_TAKES: dict[str, Takes] = {"Artefact": "artefact", "Observed": "jobs", "Standing": "standing"}
+_TAKES: dict[str, Takes] = {"Artefact": "artefact", "Observed": "jobs", "Relay": "relay", "Standing": "standing"}
 
 
 @functools.cache

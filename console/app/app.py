@@ -189,9 +189,9 @@ class ConsoleApp(App[None]):
         self.push_screen(help_screen())
 
     def action_leave(self) -> None:
-        """Ends the console; what runs goes on."""
+        """Ends the console; what runs goes on, but for what goes through it."""
         running = [job for task in self.view.tasks.values() for job in task.jobs if job.state == "running"]
-        said = [f"{job.task} goes on: job {job.id} on {job.host}" for job in running]
+        said = [f"{job.task} {job.afterwards}: job {job.id} on {job.host}" for job in running]
         self.exit(message=Text("\n".join(map(clean, said))) if said else None)
 
     def _fatal_error(self) -> None:

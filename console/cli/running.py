@@ -85,7 +85,8 @@ async def _run(verbs: Conductor, arguments: argparse.Namespace) -> int:
         try:
             await following
         except asyncio.CancelledError:
-            print(f"detached; {arguments.task} goes on as job {' '.join(jobs)}", file=sys.stderr)
+            afterwards = begun.afterwards if begun else "goes on"
+            print(f"detached; {arguments.task} {afterwards}: job {' '.join(jobs)}", file=sys.stderr)
             return 0
         task = verbs.workspace.view().tasks[arguments.task]
         print(f"{task.id} {task.state}{': ' if task.why else ''}{'; '.join(task.why)}")

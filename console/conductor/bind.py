@@ -17,7 +17,7 @@ from console.journal.entries import Input, JobStarted
 from console.journal.fold import Job
 from console.plan.types import ArtefactFrom, JobsOf
 from operations import registry
-from operations.contract import Artefact, Operation
+from operations.contract import Artefact, Operation, Relay
 from operations.job import JobFile
 
 
@@ -27,6 +27,8 @@ class Bound:
 
     row: JobStarted
     file: JobFile
+    relayed: bool = False
+    """Whether the console carries what it and its partner say to each other."""
 
     @property
     def key(self) -> str:
@@ -61,6 +63,9 @@ def bind(scene: Scene, task: str, wish: Wish, ids: list[str]) -> list[Bound]:
         values = checked(scene, task, wish.sets)
     except BadParameter as bad:
         raise BadInput("; ".join(bad.lines)) from bad
+    relayed = any(isinstance(value, Relay) and not value.here for value in values.values())
+    if any(isinstance(value, Relay) for value in values.values()):
+        _on_loopback(scene, task, operation, on)
     before = scene.attempts(task)
     occurrence, attempt = _next(scene, task, before)
     bound = []
@@ -97,7 +102,7 @@ def bind(scene: Scene, task: str, wish: Wish, ids: list[str]) -> list[Bound]:
             resume=tuple(_left_behind(earlier)),
             threads=scene.site.host[host].threads,
         )
-        bound.append(Bound(row, file))
+        bound.append(Bound(row, file, relayed))
     return bound
 
 
@@ -112,6 +117,15 @@ def _may_start(scene: Scene, task: str, wish: Wish) -> None:
         raise Refused(f"{task} is skipped: {reason}")
     if state == "done" and not wish.again and not scene.task(task).repeats:
         raise Refused(f"{task} is done; run it anew with --again, and what was made from it becomes stale")
+
+
+def _on_loopback(scene: Scene, task: str, operation: Operation, on: tuple[str, ...]) -> None:
+    """Raises Refused for a job in a container: the loopback there is not its host's, and SSH leads only to that."""
+    if inside := [host for host in on if scene.site.host[host].contains(operation.name)]:
+        raise Refused(
+            f"{task} can't be relayed: on {inside[0]} {operation.name} runs in a container, whose network the console "
+            f"does not reach: take it out of `contained`, or state `identity` for rsync or another `via` for {task}"
+        )
 
 
 def _free(scene: Scene, operation: Operation, on: tuple[str, ...]) -> None:

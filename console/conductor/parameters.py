@@ -14,9 +14,13 @@ from console.conductor.view import ParameterView
 from console.plan.tables import choices
 from console.plan.types import ArtefactFrom, JobsOf
 from operations import registry
-from operations.contract import Field, Standing, fields
+from operations.contract import Field, Relay, Standing, fields
 
 Source = Literal["operation", "plan", "site", "option", "set"]
+
+
+_FILLED = {"standing": "what the site stands for", "relay": "what the console says of its relay"}
+"""Of what a parameter takes, what nobody sets."""
 
 
 class BadParameter(Exception):
@@ -55,10 +59,10 @@ def checked(scene: Scene, task: str, sets: Mapping[str, object]) -> dict[str, ob
             if view.required:
                 faults.append(f"{task}.{view.name}: needs a value ({view.about})")
             continue
-        if isinstance(view.value, ArtefactFrom | JobsOf | Standing):
+        if isinstance(view.value, ArtefactFrom | JobsOf | Standing | Relay):
             values[view.name] = view.value
         elif view.takes != "value":
-            of = "what the site stands for" if view.takes == "standing" else f"{view.takes} of a task"
+            of = _FILLED.get(view.takes, f"{view.takes} of a task")
             faults.append(f"{task}.{view.name}: takes {of} and can't be set by hand")
         else:
             try:
@@ -75,13 +79,15 @@ def _layers(scene: Scene, task: str, sets: Mapping[str, object]) -> dict[Source,
     for opening in scene.openings:
         if task in opening.entry.tasks and opening.entry.round == scene.round(task):
             option = dict(opening.entry.parameters.get(task, {}))
+    plan, site = scene.task(task).parameters, scene.site.parameters.get(task, {})
     return {
-        "plan": scene.task(task).parameters,
+        "plan": plan,
         "site": {
             **_own_address(scene, task),
             **_of_hosts(scene, task),
             **_standing(scene, task),
-            **scene.site.parameters.get(task, {}),
+            **_relay(scene, task, {**plan, **site, **option, **sets}),
+            **site,
         },
         "option": option,
         "set": sets,
@@ -111,6 +117,20 @@ def _standing(scene: Scene, task: str) -> Mapping[str, object]:
     """What evidence of this site stands for, for an operation that writes it down; the journal's first row fixed it."""
     operation = registry.find(scene.task(task).operation)
     return {field.name: standing(scene) for field in fields(operation) if field.takes == "standing"}
+
+
+def _relay(scene: Scene, task: str, given: Mapping[str, object]) -> Mapping[str, object]:
+    """Whether the console brings the task's jobs together, by what is set for it."""
+    named = scene.task(task).host
+    hosts = [scene.site.host[name] for name in named if name in scene.site.host] if isinstance(named, list) else []
+    operation = registry.find(scene.task(task).operation)
+    if operation.relays is None:
+        return {}
+    why = operation.relays({name: value.strip() if isinstance(value, str) else value for name, value in given.items()})
+    if not why:
+        return {}
+    relay = Relay(why, here=all(host.link == "local" for host in hosts))
+    return {field.name: relay for field in fields(operation) if field.takes == "relay"}
 
 
 def _view(field: Field, layers: Mapping[Source, Mapping[str, object]]) -> ParameterView:

@@ -15,7 +15,7 @@ from console.conductor import evidence
 from console.conductor.bind import Bound, Wish, bind
 from console.conductor.errors import BadInput, Refused
 from console.conductor.workspace import Workspace
-from console.hosts.hosts import HostRefused, Hosts, HostUnreachable
+from console.hosts.hosts import HostRefused, Hosts, HostUnreachable, Relay
 from console.journal.entries import AnyEntry
 from console.journal.fold import State
 from console.journal.store import Duplicate
@@ -36,22 +36,62 @@ class Runs:
         self._workspace = workspace
         self._hosts = hosts
         self._watched: dict[str, asyncio.Task[None]] = {}
+        self._relaying: set[asyncio.Task[None]] = set()
 
     async def start(self, operator: str, task: str, wish: Wish) -> list[str]:
         """Journals the start, then asks the hosts; returns job ids, one a role. Raises Refused.
 
-        A host that can't be reached leaves the job open: it is looked for when the host answers again.
+        A host that can't be reached leaves the job open: it is looked for when the host answers again. What the
+        console relays is so for as long as this one is open, or until the jobs have ended.
         """
-        with self._launching():
-            bound = self._journalled(operator, task, wish)
-            token = {"token": secrets.token_hex(32)} if len(bound) > 1 else {}
-            given: dict[str, object] = {}
-            for job in bound:
-                file = msgspec.structs.replace(job.file, parameters={**job.file.parameters, **given})
-                await self._launch(task, job.row.host, file, token)
-                if len(bound) > 1 and not given:
-                    given = await self._endpoint(job.row.host, file)
+        async with contextlib.AsyncExitStack() as held:
+            relay = await self._relay(held, task, wish)
+            with self._launching():
+                bound = self._journalled(operator, task, wish)
+                token = {"token": secrets.token_hex(32)} if len(bound) > 1 else {}
+                given: dict[str, object] = {}
+                for job in bound:
+                    file = msgspec.structs.replace(job.file, parameters={**job.file.parameters, **given})
+                    await self._launch(task, job.row.host, file, token)
+                    if len(bound) > 1 and not given:
+                        end = await self._endpoint(job.row.host, file)
+                        if relay and end:
+                            relay.lead(end.port)
+                            end = Endpoint(t=end.t, address=relay.address, port=relay.port)
+                        given = {"endpoint_address": end.address, "endpoint_port": end.port} if end else {}
+            if relay:
+                relaying = asyncio.create_task(self._until_over(held.pop_all(), bound), name=f"relay of {task}")
+                self._relaying.add(relaying)
+                relaying.add_done_callback(self._relaying.discard)
+                await asyncio.sleep(0)  # from here on the relay is its own
         return [job.row.job for job in bound]
+
+    async def _relay(self, held: contextlib.AsyncExitStack, task: str, wish: Wish) -> Relay | None:
+        """What carries the run's bytes through this console, if it is to; made before anything is journalled."""
+        asked = self._workspace.plan.task.get(task)
+        if asked is None or asked.operation not in registry.names() or not registry.find(asked.operation).relays:
+            return None
+        sink, source = bind(self._workspace.scene(), task, wish, self._ids(task))
+        if not sink.relayed:
+            return None
+        try:
+            return await held.enter_async_context(self._hosts.relay(source.row.host, sink.row.host))
+        except OSError as error:
+            raise Refused(f"{task} can't be relayed: {error}") from error
+
+    async def _until_over(self, relay: contextlib.AsyncExitStack, bound: list[Bound]) -> None:
+        """Keeps a relay until the run's jobs have ended, or can't be followed any more."""
+        async with relay:
+            with contextlib.suppress(HostUnreachable):
+                for job in bound:
+                    async for _ in self._hosts.follow(job.row.host, job.row.job):
+                        pass
+
+    async def close(self) -> None:
+        """Relays no more: what went through this console ends, and its next attempt goes on from there."""
+        for task in self._relaying:
+            task.cancel()
+        await asyncio.gather(*self._relaying, return_exceptions=True)
 
     async def _launch(self, task: str, host: str, file: JobFile, token: dict[str, str]) -> None:
         try:
@@ -96,13 +136,13 @@ class Runs:
         roles = registry.find(asked.operation).roles if asked is not None and known else ("",)
         return [secrets.token_hex(4) for _ in roles]
 
-    async def _endpoint(self, host: str, file: JobFile) -> dict[str, object]:
-        """Where the first role's job listens; empty if it ended without saying so, which its partner will report."""
+    async def _endpoint(self, host: str, file: JobFile) -> Endpoint | None:
+        """Where the first role's job listens; None if it ended without saying so, which its partner will report."""
         async for lines in self._hosts.follow(host, file.id):
             for event in decode_lines(iter(lines.splitlines())):
                 if isinstance(event, Endpoint):
-                    return {"endpoint_address": event.address, "endpoint_port": event.port}
-        return {}
+                    return event
+        return None
 
     async def stop(self, task: str, *, kill: bool = False) -> list[str]:
         """Asks every open job of the task to checkpoint and end, or ends them without; their ids. Raises Refused."""

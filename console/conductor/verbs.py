@@ -20,6 +20,7 @@ from console.conductor.workspace import Workspace
 from console.journal.entries import AnyEntry, Attached, Noted, RoundOpened, Row, Scalar, Waiver
 from console.journal.fold import State
 from console.text import clean
+from operations.contract import Relay
 
 if TYPE_CHECKING:  # what only acts need is imported when they act: the first frame does not wait for it
     from console.conductor.keeping import Keeping
@@ -212,6 +213,13 @@ class Conductor:
         again = ["--again"] if task_state(self.workspace.scene(), task)[0] == "done" and not asked.repeats else []
         return shlex.join(["gladiator-console", "run", path, task, *again, *given])
 
+    def relay(self, task: str, sets: Mapping[str, object] | None = None) -> str:
+        """How the console would bring the task's jobs together with these values; empty if they meet by themselves."""
+        from console.conductor.parameters import parameters
+
+        found = (view.value for view in parameters(self.workspace.scene(), task, sets))
+        return next((value.line for value in found if isinstance(value, Relay)), "")
+
     def events_file(self, job: JobView) -> Path:
         """The local file that holds, or mirrors, the job's events; it may not exist yet."""
         return self.runs.events_file(job.host, job.id)
@@ -237,7 +245,9 @@ class Conductor:
         return self.runs.watch()
 
     async def close(self) -> None:
-        """Lets go of hosts and journal; jobs go on."""
+        """Lets go of hosts and journal; jobs go on, but for those that the console brings together."""
+        if "runs" in self.__dict__:
+            await self.runs.close()
         if "hosts" in self.__dict__:
             await self.hosts.close()
         self.workspace.close()

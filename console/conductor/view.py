@@ -114,6 +114,14 @@ class JobView(Struct, frozen=True):
     inputs: tuple[tuple[str, str, str, str], ...] = ()
     """(task, artefact, job, sha256) of each artefact it took."""
 
+    @property
+    def afterwards(self) -> str:
+        """What becomes of it when the console that started it is left."""
+        relay = self.parameters.get("relay")
+        if isinstance(relay, Mapping) and not relay.get("here"):
+            return "goes through the console and ends with it, run it again and it goes on"
+        return "goes on"
+
 
 class ParameterView(Struct, frozen=True):
     """One parameter as bound now: its value, what the plan says where that differs, and where the value comes from."""

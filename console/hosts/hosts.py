@@ -16,13 +16,15 @@ import msgspec
 from console.hosts.channel import HostRefused, HostState, HostUnreachable
 from console.hosts.host import CHUNK, FarSource, OneHost
 from console.hosts.link import Link, LocalLink
+from console.hosts.loopback import HereLoopback, Loopback
 from console.hosts.place import Place
+from console.hosts.relay import Relay, relaying
 from console.hosts.ssh import SshHost
 from console.plan.sites import Host, Site
 from operations import events, job, wire
 from operations.host.readings import Reading
 
-__all__ = ["HostRefused", "HostState", "HostUnreachable", "Hosts"]
+__all__ = ["HostRefused", "HostState", "HostUnreachable", "Hosts", "Relay"]
 
 _POLL = 0.1
 _LOOK = 0.5  # seconds between two looks at whether a silent local job still lives
@@ -70,6 +72,21 @@ class Hosts:
     async def stop(self, host: str, job_id: str, *, kill: bool = False) -> None:
         """Asks a job to checkpoint and end, or ends it without. Raises HostUnreachable, HostRefused if it is absent."""
         await self._host_of(host, job_id).channel.ask(wire.Stop(id=0, job=job_id, kill=kill))
+
+    @contextlib.asynccontextmanager
+    async def relay(self, source: str, sink: str) -> AsyncIterator[Relay]:
+        """A way from the source's loopback to the sink's, through this console, open while the block lasts.
+
+        Both are the hosts' own, never a container's. Raises OSError with the reason why there is none.
+        """
+        async with contextlib.AsyncExitStack() as held:
+            ends: list[Loopback] = []
+            for name in (source, sink):
+                local = self._site.host[name].link == "local"
+                ends.append(
+                    HereLoopback() if local else await held.enter_async_context(self._ssh_host(name).loopback())
+                )
+            yield await held.enter_async_context(relaying(*ends))
 
     def events_file(self, host: str, job_id: str) -> Path:
         """Where a job's events are read on this machine; the file may not be there yet."""
@@ -175,9 +192,12 @@ class Hosts:
         inside = (host.container_root, host.container_python, host.container, host.docker)
         if host.link == "local":
             return LocalLink(*inside) if contained else LocalLink(self._workspace / host.root, host.python)
+        return self._ssh_host(name).link(Place(*inside) if contained else Place(host.root, host.python or "python3"))
+
+    def _ssh_host(self, name: str) -> SshHost:
         if name not in self._ssh:
-            self._ssh[name] = SshHost(host)
-        return self._ssh[name].link(Place(*inside) if contained else Place(host.root, host.python or "python3"))
+            self._ssh[name] = SshHost(self._site.host[name])
+        return self._ssh[name]
 
 
 class _LocalSource:

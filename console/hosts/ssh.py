@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from console.hosts import ssh_reasons
 from console.hosts.link import Connection, Said
+from console.hosts.loopback import SshLoopback
 from console.hosts.place import Place
 from console.hosts.session import Session
 from console.plan.sites import Host
@@ -69,6 +70,15 @@ class SshHost:
         shared = await self._joined()
         try:
             yield shared.session(self._host.address)
+        finally:
+            await shared.leave()
+
+    @contextlib.asynccontextmanager
+    async def loopback(self) -> AsyncIterator[SshLoopback]:
+        """The host's loopback, over the connection. Raises as `start`."""
+        shared = await self._joined()
+        try:
+            yield shared.loopback(self._host.address)
         finally:
             await shared.leave()
 
@@ -223,6 +233,9 @@ class _Shared:
 
     def session(self, address: str) -> Session:
         return Session(self._hops.last(), address)
+
+    def loopback(self, address: str) -> SshLoopback:
+        return SshLoopback(self._hops.last(), address)
 
     async def leave(self) -> None:
         """One user less; the last one closes the connection."""

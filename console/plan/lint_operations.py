@@ -84,6 +84,8 @@ def _own_addresses(site: Site, plan: Plan) -> Iterator[Finding]:
         if operation is None or host is None or host.link == "local" or host.wired or first in told:
             continue
         given = {**task.parameters, **site.parameters.get(id, {})}
+        if operation.relays and operation.relays(given):
+            continue
         if any(field.own_address and field.name not in given for field in fields(operation)):
             told.add(first)
             yield Finding(("host", first, "wired"), f"missing; {id} listens there for the other hosts")
@@ -185,6 +187,8 @@ def _value(place: Path, operation: Operation, field: Field, value: object) -> It
         yield Finding(place, "expected { jobs_of }")
     elif field.takes == "standing":
         yield Finding(place, "is what the site stands for: the console fills it in")
+    elif field.takes == "relay":
+        yield Finding(place, "says whether the console relays: the console fills it in, by the other parameters")
     else:
         wanted = _types(operation.parameters)[field.name]
         try:

@@ -46,6 +46,10 @@ WORDS: dict[Role, str] = {**{role: role for role in _OTHERS}, "first": "first ho
 Message = TypeVar("Message", bound=msgspec.Struct)
 
 
+class Broken(Refusal):
+    """The other end is gone, or silent."""
+
+
 class Stopping(Exception):
     """The job was asked to end."""
 
@@ -55,7 +59,7 @@ class Untrusted(Exception):
 
 
 class Peer:
-    """The other end. Each wait ends with Refusal after ``patience`` seconds without a byte, or with Stopping."""
+    """The other end. Each wait ends with Broken after ``patience`` seconds without a byte, or with Stopping."""
 
     def __init__(self, connection: socket.socket, role: Role, patience: float, stopping: Callable[[], bool]) -> None:
         # The kernel's own time-out, not Python's: with that each read would ask whether it may before it does, and
@@ -124,14 +128,14 @@ class Peer:
         return bool(select.select([self._connection], [], [], 0)[0])
 
     def receive_into(self, buffer: memoryview, flags: int = 0) -> int:
-        """Bytes put into ``buffer``, at least one. Raises Refusal if the connection ended."""
+        """Bytes put into ``buffer``, at least one. Raises Broken if the connection ended."""
         count = self._patiently(lambda into: self._connection.recv_into(into, 0, flags), buffer)
         if not count:
-            raise Refusal(f"the connection to the {self._word} ended too soon")
+            raise Broken(f"the connection to the {self._word} ended too soon")
         return count
 
     def fill(self, buffer: memoryview) -> None:
-        """As many bytes as ``buffer`` holds. Raises Refusal if the connection ended before."""
+        """As many bytes as ``buffer`` holds. Raises Broken if the connection ended before."""
         while buffer:
             buffer = buffer[self.receive_into(buffer, socket.MSG_WAITALL) :]
 
@@ -175,9 +179,9 @@ class Peer:
                 return attempt(data)
             except BlockingIOError:
                 if time.monotonic() > until:
-                    raise Refusal(f"the {self._word} was silent for {self.patience:g} s") from None
+                    raise Broken(f"the {self._word} was silent for {self.patience:g} s") from None
             except OSError as error:
-                raise Refusal(f"the connection to the {self._word} broke: {error.strerror or error}") from None
+                raise Broken(f"the connection to the {self._word} broke: {error.strerror or error}") from None
 
     def _seal(self, role: str, data: bytes, number: int) -> bytes:
         return hmac.digest(self._key, role.encode() + struct.pack(">Q", number) + data, "sha256")

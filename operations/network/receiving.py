@@ -40,10 +40,10 @@ MADE = Artefact(path="random.bin", sha256="", size=0, job="", name="")
 def receive(context: Context, parameters: Parameters) -> None:
     """Keeps what one source with the token sends. Raises Refusal with the reason; a part stays to be taken up."""
     artefact = parameters.artefact or MADE
-    synced = parameters.via == "rsync"
+    synced = parameters.synced
     part = partial.taken_up(context, artefact, unread=synced) if parameters.artefact else partial.new(context, artefact)
     try:
-        with joining.listen(parameters.address) as listener:
+        with joining.listen(parameters.listening) as listener:
             context.endpoint(*listener.getsockname()[:2])
             until = time.monotonic() + parameters.patience
             with joining.admitted(context, listener, "sink", parameters.patience, until) as source:
@@ -61,12 +61,12 @@ def _keep(context: Context, parameters: Parameters, source: joining.Joined, part
     offer = peer.hear(Offer)
     final = context.output(Path((parameters.artefact or MADE).path).name)
     free = shutil.disk_usage(final.parent).free
-    wanted = offer.size - (part.held if parameters.via == "rsync" else part.bytes)
+    wanted = offer.size - (part.held if parameters.synced else part.bytes)
     fault = "" if wanted < free else f"{wanted} bytes are too many for the {free} that are free here"
     if parameters.artefact and offer.sha256 != parameters.artefact.sha256:
         fault = f"the source offers another artefact, of SHA-256 {offer.sha256}"
     rsync = ""
-    if parameters.via == "rsync":
+    if parameters.synced:
         try:
             rsync = syncing.program()
         except Refusal as missing:
@@ -77,8 +77,10 @@ def _keep(context: Context, parameters: Parameters, source: joining.Joined, part
         raise Refusal(fault)
     if not offer.directory and offer.files != 1:
         raise Refusal(f"the source offers one file and means {offer.files}")
-    why = no_figure(source.here, bool(mine) and mine == offer.machine, here, offer.no_wire) or parameters.too_small(
-        offer.size
+    why = (
+        parameters.relayed
+        or no_figure(source.here, bool(mine) and mine == offer.machine, here, offer.no_wire)
+        or parameters.too_small(offer.size)
     )
     passing = Passing(context, offer.size, offer.counted, parameters.count)
     began = time.monotonic()

@@ -42,7 +42,7 @@ _STILL = 1.0
 def send(context: Context, parameters: Parameters) -> None:
     """Sends the artefact. Raises Refusal with the reason."""
     files = _files(context.inside(parameters.artefact.path)) if parameters.artefact else []
-    if parameters.via == "rsync":
+    if parameters.synced:
         syncing.ready(parameters)
     where = (parameters.endpoint_address, parameters.endpoint_port)
     try:
@@ -113,9 +113,11 @@ def _give(
     ready = peer.hear(Ready)
     if ready.fault:
         raise Refusal(f"the sink: {ready.fault}")
-    why = no_figure(
-        parameters.endpoint_address, bool(mine) and mine == ready.machine, here, ready.no_wire
-    ) or parameters.too_small(size)
+    why = (
+        parameters.relayed
+        or no_figure(parameters.endpoint_address, bool(mine) and mine == ready.machine, here, ready.no_wire)
+        or parameters.too_small(size)
+    )
     passing = Passing(context, size, counted, parameters.count)
     if ready.rsync:
         for name, _, length in files:

@@ -68,8 +68,8 @@ def ready(parameters: Parameters) -> None:
     program()
     if not parameters.identity:
         raise Refusal(
-            "rsync needs an identity with which the source may log in to the sink: state `identity` among this task's "
-            "parameters in the site's file; the raw path needs none"
+            "rsync needs an identity with which the source may log in to the sink, and nobody relays for a job that "
+            "no console started: state `identity`, or let the bytes go raw (via)"
         )
     login(parameters).check("the source's host")
 

@@ -5,17 +5,32 @@ where they are equal, so are the bytes.
 
 By themselves the bytes go by a connection of their own between two addresses of the wired network, past SSH, whose
 ciphers and windows hold a fast link to a quarter. Where they must be encrypted ``via`` lets rsync bring them; that
-takes an identity with which the source may log in to the sink.
+takes an identity with which the source may log in to the sink. Where none is stated the console relays: both ends speak
+to their own loopback, and the console carries it over the SSH connections that it has.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from operations.contract import AMOUNT, OWN_ADDRESS, Artefact, Context, Kind, Measure, Operation, Output, Refusal
+from operations.contract import (
+    AMOUNT,
+    OWN_ADDRESS,
+    Artefact,
+    Context,
+    Kind,
+    Measure,
+    Operation,
+    Output,
+    Refusal,
+    Relay,
+)
+
+_LOOPBACK = "127.0.0.1"
 
 
 class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -39,10 +54,19 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     endpoint_address: Annotated[str, Meta(description="where the sink listens; filled in at the start")] = ""
     endpoint_port: Annotated[int, Meta(ge=0, le=65535, description="the sink's port; filled in at the start")] = 0
     via: Annotated[
-        Literal["raw", "rsync"], Meta(description="past SSH and unencrypted, or by rsync over SSH", extra=AMOUNT)
+        Literal["raw", "rsync", "relay"],
+        Meta(
+            description="raw: past SSH and unencrypted; rsync: over SSH; relay: over SSH through the console",
+            extra=AMOUNT,
+        ),
     ] = "raw"
     identity: Annotated[
-        str, Meta(description="for rsync: the private key's file on the source that the sink lets in", extra=AMOUNT)
+        str,
+        Meta(
+            description="for rsync: the private key's file on the source that the sink lets in; without one the "
+            "console relays",
+            extra=AMOUNT,
+        ),
     ] = ""
     known_hosts: Annotated[
         str, Meta(description="for rsync: the file on the source that holds the sink's host key", extra=AMOUNT)
@@ -50,6 +74,24 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     user: Annotated[str, Meta(description="for rsync: who logs in to the sink; empty for the same", extra=AMOUNT)] = ""
     port: Annotated[int, Meta(ge=1, le=65535, description="for rsync: the sink's SSH port", extra=AMOUNT)] = 22
     patience: Annotated[float, Meta(gt=0, description="seconds that either end waits for the other")] = 60.0
+    relay: Annotated[
+        Relay | None, Meta(description="whether the console brings the ends together; the console says it")
+    ] = None
+
+    @property
+    def synced(self) -> bool:
+        """Whether rsync brings the bytes."""
+        return self.via == "rsync" and self.relay is None
+
+    @property
+    def listening(self) -> str:
+        """The address that the sink listens on."""
+        return _LOOPBACK if self.relay else self.address
+
+    @property
+    def relayed(self) -> str:
+        """Why time and rate are none of a wire between the hosts; empty if they may be."""
+        return f"{self.relay.line}; no figure of the wire" if self.relay else ""
 
     def too_small(self, size: int) -> str:
         """Why the time of so many bytes is not told; empty if it is."""
@@ -59,10 +101,30 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 def run(context: Context, parameters: Parameters) -> None:
     """Sends or receives, by role. Raises Refusal with the reason."""
     from operations.network import receiving, sending
+    from operations.network.peer import Broken
 
     if bool(parameters.artefact) == bool(parameters.make):
         raise Refusal("a transfer brings either an artefact or a file that it makes: name one of them")
-    (receiving.receive if parameters.role == "sink" else sending.send)(context, parameters)
+    if parameters.via == "relay" and parameters.relay is None:
+        raise Refusal("nobody relays for a job that no console started: let the bytes go raw, or by rsync (via)")
+    if parameters.relay:
+        context.log(parameters.relay.line)
+    try:
+        (receiving.receive if parameters.role == "sink" else sending.send)(context, parameters)
+    except Broken as broken:
+        if parameters.relay is None or parameters.relay.here:
+            raise
+        how = "it went through the console: if that or its link has ended, run it again, and it goes on from there"
+        raise Refusal(f"{broken}; {how}") from None
+
+
+def relays(given: Mapping[str, object]) -> str:
+    """Why the console is to relay, by the parameters that are set; empty if it is not."""
+    if given.get("via") == "relay":
+        return "asked for (via)"
+    if given.get("via") == "rsync" and not given.get("identity"):
+        return "rsync has no identity stated with which the source may log in to the sink"
+    return ""
 
 
 OPERATION = Operation(
@@ -86,7 +148,7 @@ OPERATION = Operation(
             "seconds",
             Kind.NUMBER,
             "from the first byte to the compared digests, before the disk is flushed; none between hosts that share "
-            "one machine, over what is no wire, or if it was resumed",
+            "one machine, over what is no wire, through the console, or if it was resumed",
             "s",
         ),
         Measure("rate", Kind.NUMBER, "size by seconds; none where seconds is none", "MB/s"),
@@ -100,4 +162,5 @@ OPERATION = Operation(
     uses="network",
     resumable=True,
     roles=("sink", "source"),
+    relays=relays,
 )

@@ -14,7 +14,7 @@ from console.conductor import wording
 from console.conductor.view import GateView, JobView, ParameterView, RecordView, TaskState, TaskView, View
 from console.conductor.wording import size
 from console.plan.types import ArtefactFrom, JobsOf
-from operations.contract import Standing
+from operations.contract import Relay, Standing
 
 BLANK = Line()
 VALUE_LIMIT = 160
@@ -289,8 +289,9 @@ def _parameters(task: TaskView) -> Iterator[Line]:
         return
     yield BLANK
     yield line(("Parameters", "head"))
-    column = min(22, max(cell_len(p.name) for p in task.parameters)) + 2
-    for parameter in task.parameters:
+    told = [p for p in task.parameters if p.takes != "relay" or p.value is not None]
+    column = min(22, max(cell_len(p.name) for p in told)) + 2
+    for parameter in told:
         name = set_cell_size(parameter.name, column) if cell_len(parameter.name) < column else f"{parameter.name} "
         empty = parameter.value is None and parameter.takes == "value"
         shown: Span = (unset(parameter, task.parameters), "dim") if empty else (amount(parameter.value), "")
@@ -322,7 +323,7 @@ def amount(value: object) -> str:
         return f"{value.artefact} of {value.task}"
     if isinstance(value, JobsOf):
         return f"jobs of {value.jobs_of}"
-    if isinstance(value, Standing):
+    if isinstance(value, Standing | Relay):
         return value.line
     return str(value)
 

@@ -44,7 +44,8 @@ class RunScreen(ModalScreen[list[str]]):
         super().__init__()
         self._for = task
         self._starting = False
-        self._fields = {f"p{place}": parameter for place, parameter in enumerate(task.parameters)}
+        shown = (parameter for parameter in task.parameters if parameter.takes != "relay")
+        self._fields = {f"p{place}": parameter for place, parameter in enumerate(shown)}
 
     def compose(self) -> ComposeResult:
         task = self._for
@@ -53,6 +54,7 @@ class RunScreen(ModalScreen[list[str]]):
             dialog.border_subtitle = said("REHEARSAL" if self.app.view.rehearsal else "")
             hosts = f" on {' and '.join(task.hosts)}" if task.hosts else ""
             yield Static(said(f"{task.operation}{hosts}"), classes="faint")
+            yield Static(id="relay", classes="warn")
             if task.state == "done":
                 anew = "It is done: run anew, what was made from it becomes stale unless it makes the same bytes."
                 yield Static(said(anew), classes="warn")
@@ -86,6 +88,13 @@ class RunScreen(ModalScreen[list[str]]):
     def on_mount(self) -> None:
         fields = self.query("#fields Input")
         (fields.first() if fields else self.query_one("#run")).focus()
+        self._say_relay({})
+
+    def _say_relay(self, sets: dict[str, object]) -> None:
+        """Whether the console is to relay with these values; no room is taken while it is not."""
+        line = self.app.service.relay(self._for.id, sets)
+        self.query_one("#relay", Static).update(said(line))
+        self.query_one("#relay").display = bool(line)
 
     def _sets(self) -> dict[str, object]:
         """What differs from the values in force."""
@@ -100,7 +109,9 @@ class RunScreen(ModalScreen[list[str]]):
 
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:
-        self.query_one("#command", Static).update(said(self.app.service.command(self._for.id, self._sets())))
+        sets = self._sets()
+        self.query_one("#command", Static).update(said(self.app.service.command(self._for.id, sets)))
+        self._say_relay(sets)
         if event.input.id in self._fields:
             self.query_one(f"#{event.input.id}-fault", Fault).tell("")
 

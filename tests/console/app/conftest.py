@@ -99,6 +99,9 @@ class Recorded:
         given = "".join(f" --set {name}={value}" for name, value in (sets or {}).items())
         return f"gladiator-console run /tmp/rehearsal {task}{given}"
 
+    def relay(self, task, sets=None):
+        return "through the console: asked for (via)" if (sets or {}).get("via") == "relay" else ""
+
     def events_file(self, job):
         return self._directory / job.id / "events.jsonl"
 

@@ -211,6 +211,23 @@ async def test_leaving_says_what_goes_on(recorded, console, settled, capsys):
     assert "W0.2.1 goes on: job a3f19c02 on ALPHA" in capsys.readouterr().err
 
 
+async def test_leaving_says_what_ends_with_the_console(recorded, console, settled, capsys):
+    service = recorded()
+    tasks = dict(service.current.tasks)
+    (job,) = [job for job in tasks["W0.2.1"].jobs if job.state == "running"]
+    for relay, said in (
+        ({"why": "asked for (via)"}, "goes through the console and ends with it, run it again"),
+        ({"why": "asked for (via)", "here": True}, "goes on: job"),
+    ):
+        tasks["W0.2.1"] = replace(tasks["W0.2.1"], jobs=(replace(job, parameters={"relay": relay}),))
+        service.current = replace(service.current, tasks=dict(tasks))
+        app = console(service)
+        async with app.run_test(size=WIDE) as pilot:
+            await settled(pilot)
+            await pilot.press("q")
+        assert f"W0.2.1 {said}" in capsys.readouterr().err
+
+
 async def test_a_fault_behind_the_scenes_is_said_and_ends_nothing(recorded, console, settled, shown):
     service = recorded()
 

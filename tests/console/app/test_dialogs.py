@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from console.conductor.view import ParameterView, RecordView
 from console.plan import types
+from operations.contract import Relay
 
 WIDE = (120, 40)
 
@@ -92,6 +93,32 @@ async def test_an_empty_field_says_what_that_means(recorded, console, settled, s
         await pilot.pause()
         assert "from configuration" in "\n".join(shown(app))
         assert app.screen.query_one("#p0").placeholder == "from configuration"
+
+
+async def test_the_form_says_that_the_console_is_to_relay(recorded, console, settled, shown):
+    service = recorded()
+    tasks = dict(service.current.tasks)
+    via = ParameterView("via", "raw", "raw", "operation", True, "which way", False, "value")
+    relay = ParameterView("relay", None, None, "operation", False, "", False, "relay")
+    tasks["W0.2.4"] = replace(tasks["W0.2.4"], parameters=(via, relay))
+    service.current = replace(service.current, tasks=tasks)
+    app = console(service)
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await go(app, pilot, "W0.2.4")
+        assert "relay" not in app.query_one("#task").plain
+        await pilot.press("r")
+        await pilot.pause()
+        assert "through the console" not in "\n".join(shown(app))
+        await pilot.press("end", "backspace", "backspace", "e", "l", "a", "y")
+        await pilot.pause()
+        assert "through the console: asked for (via)" in "\n".join(shown(app))
+        await pilot.press("escape")
+        tasks["W0.2.4"] = replace(tasks["W0.2.4"], parameters=(via, replace(relay, value=Relay("no identity"))))
+        service.current = replace(service.current, tasks=dict(tasks))
+        app.look()
+        await pilot.pause()
+        assert "relay  through the console: no identity" in app.query_one("#task").plain
 
 
 async def test_a_yes_or_no_is_asked_in_words(recorded, console, settled, shown):

@@ -111,6 +111,12 @@ PLAN = [
         'operation = "model.package"\nparameters = { standing = "GO" }\n',
         "task.base.parameters.standing: is what the site stands for: the console fills it in",
     ),
+    (
+        "a.toml",
+        "[task.bring.parameters]\n",
+        '[task.bring.parameters]\nrelay = "yes"\n',
+        "relay: says whether the console relays: the console fills it in, by the other parameters",
+    ),
     # What speaks for a deliverable.
     ("b.toml", 'X-2 = "Done"', 'X-2 = "Done"\n[task.later.shown_by]\nX-9 = ["G1"]', 'X-9: no deliverable "X-9"'),
     (
@@ -240,6 +246,14 @@ def test_site(faults_of: Faults, files: dict[str, str], old: str, new: str, said
     files["site.toml"] = files["site.toml"].replace(old, new, 1)
     found = faults_of(files)
     assert any(said in line and line.startswith("site.toml:") for line in found), found
+
+
+def test_what_is_relayed_needs_no_wired_address(faults_of: Faults, files: dict[str, str]) -> None:
+    files["site.toml"] = files["site.toml"].replace("[host.ALPHA]\n", '[host.ALPHA]\nlink = "ssh"\n', 1)
+    missing = [line for line in faults_of(files) if "host.ALPHA.wired: missing; bring listens there" in line]
+    assert len(missing) == 1
+    files["site.toml"] += '[parameters.bring]\nvia = "rsync"\n'
+    assert not [line for line in faults_of(files) if "wired" in line]
 
 
 def test_a_gate_without_criteria_or_task(faults_of: Faults, files: dict[str, str]) -> None:

@@ -130,7 +130,12 @@ def test_what_lies_wrong_in_a_whole_part_is_named_and_comes_again(brought, file)
 
 def test_without_an_identity_or_with_a_wrong_host_key_nothing_is_sent(brought, file, lab, tmp_path):
     run = brought(file, identity="", patience=3.0)
-    assert "state `identity` among this task's parameters in the site's file" in run.ends["source"].reason
+    assert "nobody relays for a job that no console started: state `identity`" in run.ends["source"].reason
+    run.id = "r1"
+    for role in run.roles:
+        run.start(role, make=1, via="relay")
+    for end in run.ended().values():
+        assert end.reason == "nobody relays for a job that no console started: let the bytes go raw, or by rsync (via)"
     there = lab.host["alpha"]
     for number, (known, said) in enumerate(
         (

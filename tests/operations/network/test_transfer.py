@@ -241,6 +241,31 @@ def test_what_is_changed_or_cut_on_its_way_fails_and_leaves_nothing(ends, file, 
         assert ends.measures("sink")["digest"].value is None
 
 
+@pytest.mark.parametrize(
+    ("here", "way", "cut"),
+    [
+        (False, "through the console", "it went through the console: if that or its link has ended, run it again"),
+        (True, "by the loopback of one machine", ""),
+    ],
+)
+def test_what_the_console_relays_is_no_figure_and_says_what_a_cut_may_be(ends, file, here, way, cut):
+    relay = {"via": "rsync", "address": "192.0.2.1", "relay": {"why": "no identity", "here": here}}
+    found = ends.bring(ends.artefact(file), sink=relay, source=relay)
+    assert [end.outcome for end in found] == ["done", "done"]
+    for role in ("sink", "source"):
+        assert f"{way}: no identity" in [event.text for event in ends.said(role, events.Log)]
+        measures = ends.measures(role)
+        assert measures["observed"].value > 0
+        for name in ("seconds", "rate"):
+            told = (measures[name].value, measures[name].reason)
+            assert told == (None, f"{way}: no identity; no figure of the wire")
+    ends.id = "t2"
+    for end in ends.bring(ends.artefact(file), through=Proxy(1_000_000, how="cut"), sink=relay, source=relay):
+        assert end.outcome == "failed"
+        assert cut in end.reason
+        assert bool(cut) is ("console" in end.reason)
+
+
 def test_a_file_that_is_not_the_artefact_any_more_is_not_kept(ends, file):
     artefact = ends.artefact(file)
     file.write_bytes(b"another")
