@@ -121,6 +121,26 @@ async def test_the_form_says_that_the_console_is_to_relay(recorded, console, set
         assert "relay  through the console: no identity" in app.query_one("#task").plain
 
 
+async def test_on_a_small_terminal_many_fields_leave_the_way_to_start_in_sight(recorded, console, settled, shown):
+    service = recorded()
+    tasks = dict(service.current.tasks)
+    made = types.ArtefactFrom(task="W0.1.5", artefact="configuration")
+    source = ParameterView("evidence_collector_results", made, None, "plan", False, "from where", True, "artefact")
+    amounts = tuple(ParameterView(f"amount{n}", n, n, "plan", True, "how much", False, "value") for n in range(20))
+    tasks["W0.2.4"] = replace(tasks["W0.2.4"], state="done", parameters=(source, *amounts))
+    service.current = replace(service.current, tasks=tasks)
+    app = console(service)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await go(app, pilot, "W0.2.4")
+        await pilot.press("r")
+        await pilot.pause()
+        rows = shown(app)
+        assert any("evidence_collector_results configuration of W0.1.5" in row for row in rows)
+        assert any("gladiator-console run /tmp/rehearsal W0.2.4" in row for row in rows)
+        assert any("Run (ctrl+r)" in row for row in rows)
+
+
 async def test_a_yes_or_no_is_asked_in_words(recorded, console, settled, shown):
     service = recorded()
     tasks = dict(service.current.tasks)
