@@ -48,7 +48,6 @@ def _asks(view: View) -> str:
 
 def needs(view: View) -> list[Line]:
     """What needs a person, most pressing first; the cursor goes to the task or gate."""
-    # as short as the pane is narrow at 100 columns
     changed = (("plan/", view.plan_differs), ("site", view.site_differs))
     drawn = [
         line((f"{name} differs: gladiator-console adopt", "warn"), key=("adopt", name))

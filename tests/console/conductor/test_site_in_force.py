@@ -215,8 +215,8 @@ def test_where_evidence_is_read_stays(old, new, said):
 
 def test_all_else_may_change_while_a_job_is_open():
     other = site(
-        address="b", port=22, user="u", identity="i", known_hosts="k", jump="j", python="p", docker="d", wired="10.0.0.1",
-        threads=2, about="x", machine="m", container="d",
+        address="b", port=22, user="u", identity="i", known_hosts="k", jump="j", python="p", docker="d",
+        wired="10.0.0.1", threads=2, about="x", machine="m", container="d",
     )  # fmt: skip
     other = msgspec.structs.replace(other, zone="Europe/Paris", sign_key="k", parameters={"make": {"samples": 1}})
     other.host.pop("B")
@@ -319,10 +319,17 @@ async def test_nothing_starts_by_the_site_before(path, consoles):
 
 async def test_decisions_and_what_was_measured_stay_and_the_report_tells_of_it(path, consoles):
     here, there = consoles
-    ending = await asyncio.wait_for(Rehearsal(here, {}, lambda _step: None).through("G1"), 60)
+
+    def tell(step):
+        if step.id == "make":  # a rehearsal in flight goes on by what another console adopts
+            edit(path / "site.toml", *MORE)
+            there.adopt()
+
+    ending = await asyncio.wait_for(Rehearsal(here, {}, tell).through("G1"), 60)
     assert ending.kind == "through"
     before = here.workspace.view()
-    edit(path / "site.toml", *MORE)
+    assert next(r.value for r in before.tasks["count"].records if r.slug == "steps") == 40
+    edit(path / "site.toml", "steps = 40", "steps = 60")
     there.adopt()
     after = here.workspace.view()
     assert after.gates["G1"].state == "go"
@@ -333,8 +340,8 @@ async def test_decisions_and_what_was_measured_stay_and_the_report_tells_of_it(p
     told = whole(here, "markdown")
     assert "another site adopted by Bob" in told
     assert "parameters.count.steps: 100 → 40" in told
-    (adopted,) = here.timeline().adopted
-    assert adopted.what == "another site adopted by Bob"
+    assert "parameters.count.steps: 40 → 60" in told
+    assert [adopted.what for adopted in here.timeline().adopted] == ["another site adopted by Bob"] * 2
 
 
 async def test_a_job_goes_on_under_another_site(path, consoles):
