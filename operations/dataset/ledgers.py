@@ -6,6 +6,7 @@ A ledger is a file of its own a batch, whole or absent, so that a stopped export
 from __future__ import annotations
 
 import hashlib
+import operator
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -73,6 +74,8 @@ class _Plain(msgspec.Struct, frozen=True, gc=False):
 _decode = msgspec.json.Decoder(_Plain).decode
 _decode_all = msgspec.json.Decoder(list[_Plain]).decode
 _view: Callable[[msgspec.Raw], memoryview] = memoryview
+_label_of: Callable[[_Plain], str] = operator.attrgetter("attack_type")
+_payload_of: Callable[[_Plain], str] = operator.attrgetter("payload")
 
 
 def read(path: Path) -> Ledger | None:
@@ -158,13 +161,13 @@ def _quick(data: bytes, known: dict[str, Any]) -> Ledger | None:
         found = _decode_all(data)
     except (msgspec.DecodeError, RecursionError, ValueError):
         return None
-    labels = {record.attack_type for record in found}
+    labels = set(map(_label_of, found))
     if not found or not all(label == label.strip() and label.isprintable() for label in labels):
         return None
     places = _places(data, len(found))
     if places is None:
         return None
-    keys = masking.keys([record.payload for record in found])
+    keys = masking.keys(list(map(_payload_of, found)))
     # White space alone is no payload; it weighs nothing.
     return _ledger(known, labels, *places, keys) if keys.all() else None
 

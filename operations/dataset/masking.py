@@ -77,7 +77,7 @@ _BYTES = _pairs([_weigh(bytes([byte])) for byte in range(256)])
 _CHARACTERS = _pairs([_weigh(text) for text in _NORMAL])
 _LENGTHS = bytes(map(_length, _NORMAL))
 _ROW = np.zeros(5 * _WORD, dtype=np.uint8)
-_PLACES = np.arange(len(_ROW))
+_PLACES = np.arange(len(_ROW), dtype=np.uint8)
 
 
 def keys(payloads: Sequence[str]) -> NDArray[np.uint64]:
@@ -186,8 +186,8 @@ def _lengths(data: NDArray[np.uint8], begins: NDArray[np.int64], ends: NDArray[n
         return begins
     rows = sliding_window_view(np.append(data, _ROW), len(_ROW))[begins]
     rows = np.frombuffer(rows.tobytes().translate(_LENGTHS), dtype=np.uint8).reshape(-1, len(_ROW))
-    inside = (ends - begins)[:, None] > _PLACES
-    lengths: NDArray[np.int64] = np.einsum("ij,ij->i", rows, inside, dtype=np.int64)
+    inside = np.minimum(ends - begins, len(_ROW)).astype(np.uint8)[:, None] > _PLACES
+    lengths: NDArray[np.int64] = (rows * inside).sum(axis=1, dtype=np.int64)
     for at in np.flatnonzero((lengths <= _WORD) & (ends - begins > len(_ROW))).tolist():
         lengths[at] = sum(data[begins[at] : ends[at]].tobytes().translate(_LENGTHS))
     return lengths
@@ -195,10 +195,11 @@ def _lengths(data: NDArray[np.uint8], begins: NDArray[np.int64], ends: NDArray[n
 
 def where(found: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Where an array of one dimension is true: `numpy.flatnonzero` for one that is hardly ever."""
-    left = len(found) % 8
-    words = np.flatnonzero(found[: len(found) - left].view(np.uint64) != 0)
-    rows, columns = np.nonzero(found[: len(found) - left].reshape(-1, 8)[words])
-    return np.append(words[rows] * 8 + columns, np.flatnonzero(found[len(found) - left :]) + len(found) - left)
+    whole = len(found) // 8 * 8
+    eights = found[:whole].view(np.uint64)
+    some = np.flatnonzero(eights != 0)
+    within = np.flatnonzero(eights[some].view(np.bool_))
+    return np.append(some[within >> 3] * 8 + (within & 7), np.flatnonzero(found[whole:]) + whole)
 
 
 def unquoted(text: bytes, quote: bytes) -> bytes:
