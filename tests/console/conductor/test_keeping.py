@@ -102,7 +102,7 @@ async def test_which_hosts_share_a_machine_follows_the_site_in_force(workspace, 
     )
     workspace.adopt("Ada")
     hosts.say("BETA", now, watts=5.0)
-    await until(lambda: (workspace.path / "readings" / "BETA.1s").exists())
+    await until((workspace.path / "readings" / "BETA.1s").exists)
     assert keeping.history("BETA", "hour") is not None
     assert keeping.history("GAMMA", "hour") is None, "a host that the site has no more"
 
