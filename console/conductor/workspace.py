@@ -171,6 +171,9 @@ class Workspace:
         """
         from console.conductor.siting import allowed
 
+        if not (self.path / "site.toml").exists():
+            kept = site_file(self.path, self.journal.state, self.site.digest)
+            raise Unusable(f"{self.path / 'site.toml'}: no such file; the site in force is {kept}: copy it back")
         plan, site = _load(self.path / "plan", self.path / "site.toml")
         taken: list[tuple[Plan | None, Site | None]] = []
 

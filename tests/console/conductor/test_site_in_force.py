@@ -73,8 +73,10 @@ def test_a_working_copy_of_any_kind_stops_nothing_and_is_shown(path, text):
     assert audit_workspace(path).faults == ()
     before = held(path)
     conductor = Conductor(Workspace.open(path), "Ada")
-    with pytest.raises(Unusable, match=r"site\.toml"):
+    with pytest.raises(Unusable, match=r"site\.toml") as faults:
         conductor.adopt()
+    if text is None:
+        assert str(next((path / "adopted").glob("site-*.toml"))) in str(faults.value)
     conductor.workspace.close()
     assert held(path) == before
 
