@@ -147,6 +147,8 @@ class ConsoleApp(App[None]):
         view = self.service.workspace.view()
         screen = self.console_screen
         if view is not self.view:
+            if view.site.digest != self.view.site.digest:
+                self.say("another site is in force: t and j say by whom")
             self.view = view
             screen.show(view)
             if hasattr(self.screen, "update_rows"):

@@ -271,7 +271,7 @@ COMMANDS = {
     "skip": ("leave out an optional task, or a day of one that repeats", _skip),
     "answer": ("write what was done about a contingency", _answer),
     "decide": ("record a decision at a gate", _decide),
-    "adopt": ("put the changed plan of a workspace in force", _workspace),
+    "adopt": ("put the changed plan/ or site.toml of a workspace in force, whichever differs", _workspace),
     "retest": ("open a new round after a NO-GO, with a corrective option", _retest),
     "status": ("the checklist", _status),
     "timeline": ("planned and actual times, slip, the expected end", _workspace),

@@ -22,6 +22,7 @@ def as_json(view: View) -> str:
             "version": view.plan.version,
             "site": view.site.id,
             "rehearsal": view.rehearsal,
+            "differs": [name for name, differs in _changed(view) if differs],
             "sequence": view.sequence,
             "day": view.day,
             "tasks": {id: _task(task) for id, task in view.tasks.items()},
@@ -32,6 +33,11 @@ def as_json(view: View) -> str:
         indent=1,
         ensure_ascii=False,
     )
+
+
+def _changed(view: View) -> tuple[tuple[str, bool], ...]:
+    """The working copies of the workspace, and whether they are others than what is in force."""
+    return ("plan/", view.plan_differs), ("site.toml", view.site_differs)
 
 
 def _task(task: TaskView) -> dict[str, object]:
@@ -111,6 +117,9 @@ def checklist(view: View) -> Iterator[str]:
     yield ""
     for gate in view.gates.values():
         yield f"{gate.id} {gate.title}: {gate.state}{' (stale)' if gate.stale else ''}"
+    for name, differs in _changed(view):
+        if differs:
+            yield f"needs you: {name} differs from what is in force: gladiator-console adopt {view.workspace}"
     for id, text in view.attention:
         yield f"needs you: {id} {text}"
 

@@ -34,6 +34,8 @@ def timeline_(arguments: argparse.Namespace) -> int:
     for reached in found.milestones:
         word = "reached" if reached.done else "expected"
         print(f"{reached.id:10}{_minute(reached.planned):18}{word} {_minute(reached.expected)}  {reached.title}")
+    for adopted in found.adopted:
+        print(f"{_minute(adopted.at)}  {adopted.what}")
     print(f"hangs on: {' → '.join(found.critical) or 'nothing'}")
     return 0
 

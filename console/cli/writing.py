@@ -1,4 +1,4 @@
-"""``record``, ``tick``, ``skip``, ``answer``, ``decide`` and ``retest``: what a person writes."""
+"""``record``, ``tick``, ``skip``, ``answer``, ``decide``, ``adopt`` and ``retest``: what a person writes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from console.cli.opening import conductor
 from console.cli.sets import task_sets
 from console.conductor import wording
 from console.conductor.errors import Unusable
+from console.conductor.siting import differences
 from console.conductor.verbs import Conductor, waiver
 
 
@@ -100,7 +101,11 @@ def retest_(arguments: argparse.Namespace) -> int:
 
 
 def adopt_(arguments: argparse.Namespace) -> int:
-    """Adopts the plan under the workspace's ``plan/``."""
+    """Adopts the workspace's ``plan/`` and ``site.toml``, whichever differs, and says what a site changes."""
     with _opened(arguments) as verbs:
-        print(f"plan v{verbs.adopt()} is in force, adopted by {verbs.operator}")
+        before = verbs.workspace.site
+        adopted = verbs.adopt()
+        print(f"{' and '.join(adopted)} {'are' if len(adopted) > 1 else 'is'} in force, adopted by {verbs.operator}")
+        for difference in differences(before, verbs.workspace.site):
+            print(f"  {difference}")
     return 0

@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from console.conductor.errors import Unusable
-from console.conductor.workspace import COMPILED, JOURNAL
+from console.conductor.workspace import COMPILED, JOURNAL, site_file
 from console.hosts.hosts import Hosts
 from console.journal.audit import Audit, audit
+from console.journal.entries import SiteAdopted
+from console.journal.fold import State
 from console.journal.store import Journal, JournalError
 from console.plan import compiled
 from console.plan.loading import Faults, load
@@ -29,22 +31,30 @@ def audit_workspace(path: Path) -> Audit:
     journal.close()
     faults = []
     try:
-        plan, site = load(path / "adopted" / state.plan_digest[:16], path / "site.toml")
+        plan, site = load(path / "adopted" / state.plan_digest[:16], site_file(path, state, state.site_digest))
     except Faults as found:
         return Audit(state.sequence, 0, tuple(str(f) for f in found.faults), ())
-    created = state.created
-    for what, digest, asked in (
-        ("adopted plan", plan.digest, state.plan_digest),
-        ("site.toml", site.digest, created.site_digest if created else ""),
-    ):
-        if digest != asked:
-            faults.append(f"{path / what} was changed since the workspace was made")
+    if plan.digest != state.plan_digest:
+        faults.append(f"{path / 'adopted plan'} was changed since the workspace was made")
+    faults += _sites(path, state)
     faults += _compiled(path / "adopted" / state.plan_digest[:16] / COMPILED, plan, state.compiled)
     hosts = Hosts(site, path, operation=lambda job: state.jobs[job].started.operation)
     roots = {name: hosts.root(name) for name in site.host}
     events = {id: hosts.events_file(job.started.host, id) for id, job in state.jobs.items()}
     checked = audit(path / JOURNAL, path / "decisions", roots, events)
     return replace(checked, faults=(*faults, *checked.faults))
+
+
+def _sites(path: Path, state: State) -> Iterator[str]:
+    """Every site that is or was in force must be what its row says."""
+    digests = [state.created.site_digest] if state.created else []
+    digests += [found.entry.site_digest for found in state.adoptions if isinstance(found.entry, SiteAdopted)]
+    for digest in dict.fromkeys(digests):
+        file = site_file(path, state, digest)
+        if not file.is_file():
+            yield f"{file} is gone"
+        elif hashlib.sha256(file.read_bytes()).hexdigest() != digest:
+            yield f"{file} was changed since the site was put in force"
 
 
 def _compiled(file: Path, plan: Plan, pinned: str) -> Iterator[str]:

@@ -32,10 +32,6 @@ class Keeping:
     def __init__(self, workspace: Workspace, hosts: Hosts) -> None:
         self._workspace = workspace
         self._hosts = hosts
-        twins = limits.shared(workspace.site)
-        self._machines = {host: [host] for host in workspace.site.host if host not in twins}
-        for host, first in twins.items():
-            self._machines[first].append(host)
         self._archives: dict[str, Archive] = {}
         self._told: dict[tuple[str, Span], History] = {}
         self._last: dict[str, Reading] = {}
@@ -76,7 +72,9 @@ class Keeping:
 
     def history(self, host: str, span: Span) -> History | None:
         """What the host's machine was doing over a span; None where its files can't be read."""
-        first = next(first for first, hosts in self._machines.items() if host in hosts)
+        first = next((first for first, hosts in self._machines.items() if host in hosts), "")
+        if not first:  # a site without it was put in force
+            return None
         now = time.time()
         told = self._told.get((first, span))
         if told is None or not 0 <= now - told.end < _AGAIN[span]:
@@ -85,6 +83,16 @@ class Keeping:
             except OSError:
                 return None
         return told
+
+    @property
+    def _machines(self) -> dict[str, list[str]]:
+        """The first host of each machine, and all that share it, by the site in force."""
+        site = self._workspace.site
+        twins = limits.shared(site)
+        found = {host: [host] for host in site.host if host not in twins}
+        for host, first in twins.items():
+            found[first].append(host)
+        return found
 
     @property
     def _directory(self) -> Path:
@@ -115,7 +123,7 @@ class Keeping:
 
     def _sampled(self, host: str, newest: float) -> list[Job]:
         """The machine's jobs that may have sampled something after that moment."""
-        hosts = self._machines[host]
+        hosts = self._machines.get(host, [])
         jobs = (job for job in self._workspace.journal.state.jobs.values() if job.started.host in hosts)
         return [job for job in jobs if job.finished is None or _seconds(job.ended_at) >= newest]
 

@@ -8,9 +8,11 @@ from typing import Literal
 from console.conductor import addendum, curves, wording
 from console.conductor.alerts import asks
 from console.conductor.compose import task_view
-from console.conductor.errors import Refused
+from console.conductor.errors import Refused, Unusable
+from console.conductor.siting import differences
 from console.conductor.verbs import Conductor
 from console.conductor.view import DeliverableView, GateView, RecordView, TaskView, View
+from console.journal.entries import PlanAdopted, SiteAdopted
 from console.journal.fold import State
 from operations import report
 from operations.report import Block, Heading, Listing, Paragraph, Table
@@ -55,6 +57,7 @@ def _blocks(conductor: Conductor, view: View) -> Iterator[Block]:
     if state.clock_back:
         rows = ", ".join(map(str, state.clock_back))
         yield Paragraph(f"A clock went back before row {rows}: the order of the rows is their own, not their times'.")
+    yield from _adopted(conductor, state)
     yield Heading("Gates")
     for gate in view.gates.values():
         yield from _gate(gate)
@@ -73,6 +76,27 @@ def _blocks(conductor: Conductor, view: View) -> Iterator[Block]:
         if len(touched) < len(tasks):
             locked = [task for task in tasks if task not in touched]
             yield Paragraph(f"Locked: {', '.join(task.id for task in locked)} ({'; '.join(locked[0].why)}).")
+
+
+def _adopted(conductor: Conductor, state: State) -> Iterator[Block]:
+    """Every plan and site that was put in force, by whom, and what a site changed."""
+    if not state.adoptions:
+        return
+    yield Heading("Plan and site")
+    for found in state.adoptions:
+        entry = found.entry
+        digest = entry.plan_digest if isinstance(entry, PlanAdopted) else entry.site_digest
+        yield Paragraph(f"{found.at}: {wording.adopted(found)}, SHA-256 {digest}.")
+        if isinstance(entry, SiteAdopted):
+            yield Listing(tuple(_site_changes(conductor, found.before, digest)))
+
+
+def _site_changes(conductor: Conductor, before: str, after: str) -> list[str]:
+    try:
+        old, new = conductor.workspace.site_of(before), conductor.workspace.site_of(after)
+    except Unusable as error:
+        return [f"what it changed can't be said: {error.lines[0]}"]
+    return differences(old, new) or ["no value: only how its file is written"]
 
 
 def _alerts(state: State, view: View) -> Iterator[Block]:

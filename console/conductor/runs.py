@@ -14,6 +14,7 @@ import msgspec
 from console.conductor import evidence
 from console.conductor.bind import Bound, Wish, bind
 from console.conductor.errors import BadInput, Refused
+from console.conductor.scene import Scene
 from console.conductor.workspace import Workspace
 from console.hosts.hosts import HostRefused, Hosts, HostUnreachable, Relay
 from console.journal.entries import AnyEntry
@@ -45,9 +46,10 @@ class Runs:
         console relays is so for as long as this one is open, or until the jobs have ended.
         """
         async with contextlib.AsyncExitStack() as held:
-            relay = await self._relay(held, task, wish)
+            scene = self._workspace.scene()
+            relay = await self._relay(held, scene, task, wish)
             with self._launching():
-                bound = self._journalled(operator, task, wish)
+                bound = self._journalled(operator, scene, task, wish)
                 token = {"token": secrets.token_hex(32)} if len(bound) > 1 else {}
                 given: dict[str, object] = {}
                 for job in bound:
@@ -66,12 +68,12 @@ class Runs:
                 await asyncio.sleep(0)  # from here on the relay is its own
         return [job.row.job for job in bound]
 
-    async def _relay(self, held: contextlib.AsyncExitStack, task: str, wish: Wish) -> Relay | None:
+    async def _relay(self, held: contextlib.AsyncExitStack, scene: Scene, task: str, wish: Wish) -> Relay | None:
         """What carries the run's bytes through this console, if it is to; made before anything is journalled."""
-        asked = self._workspace.plan.task.get(task)
+        asked = scene.plan.task.get(task)
         if asked is None or asked.operation not in registry.names() or not registry.find(asked.operation).relays:
             return None
-        sink, source = bind(self._workspace.scene(), task, wish, self._ids(task))
+        sink, source = bind(scene, task, wish, self._ids(task))
         if not sink.relayed:
             return None
         try:
@@ -117,11 +119,15 @@ class Runs:
                 return True
             return False
 
-    def _journalled(self, operator: str, task: str, wish: Wish) -> list[Bound]:
+    def _journalled(self, operator: str, before: Scene, task: str, wish: Wish) -> list[Bound]:
+        """The jobs of the attempt. Raises Refused where another plan or site is in force than ``before``."""
         bound: list[Bound] = []
 
         def build(state: State) -> list[tuple[str | None, AnyEntry]]:
-            bound[:] = bind(self._workspace.scene_of(state), task, wish, self._ids(task))
+            scene = self._workspace.scene_of(state)
+            if (scene.plan.digest, scene.site.digest) != (before.plan.digest, before.site.digest):
+                raise Refused(f"{task}: another plan or site was put in force just now; start it again")
+            bound[:] = bind(scene, task, wish, self._ids(task))
             return [(job.key, job.row) for job in bound]
 
         try:

@@ -10,7 +10,8 @@ import datetime
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from console.conductor.moments import counts, due_at, planned, span
+from console.conductor import wording
+from console.conductor.moments import counts, due_at, moment, planned, span
 from console.conductor.ready import gate_task, task_state
 from console.conductor.scene import Scene
 from console.conductor.view import TaskState
@@ -52,6 +53,14 @@ class Reached:
 
 
 @dataclass(frozen=True, slots=True)
+class Adopted:
+    """When another plan or site was put in force, and by whom; UTC."""
+
+    at: datetime.datetime
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class Timeline:
     """All tasks' times, in the plan's order, and the end of the whole."""
 
@@ -61,6 +70,8 @@ class Timeline:
     critical: tuple[str, ...]
     """The tasks that the expected end hangs on, first to last."""
     milestones: tuple[Reached, ...] = ()
+    adopted: tuple[Adopted, ...] = ()
+    """Plans and sites put in force since the beginning, oldest first."""
 
 
 def timeline(scene: Scene) -> Timeline:
@@ -80,7 +91,8 @@ def timeline(scene: Scene) -> Timeline:
     times = {id: _times(scene, id, now, expected[id], id in critical) for id in scene.plan.task}
     planned = max((times[id].planned_end for id in counted), default=now)
     reached = tuple(_milestones(scene, counted))
-    return Timeline(times, planned, max(counted.values(), default=now), tuple(critical), reached)
+    adopted = tuple(Adopted(moment(found.at), wording.adopted(found)) for found in scene.state.adoptions)
+    return Timeline(times, planned, max(counted.values(), default=now), tuple(critical), reached, adopted)
 
 
 def _milestones(scene: Scene, ends: Mapping[str, datetime.datetime]) -> Iterator[Reached]:

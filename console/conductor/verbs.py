@@ -51,7 +51,9 @@ class Conductor:
         def operation(job: str) -> str:
             return self.workspace.journal.state.jobs[job].started.operation
 
-        return Hosts(self.workspace.site, self.workspace.path, operation=operation)
+        hosts = Hosts(self.workspace.site, self.workspace.path, operation=operation)
+        self.workspace.on_site(hosts.take)
+        return hosts
 
     @functools.cached_property
     def runs(self) -> Runs:
@@ -182,9 +184,13 @@ class Conductor:
         decision = deciding.Ask(gate, outcome, given.line(gate, reason), tuple(waivers), again, by_rule)
         return deciding.decide(self.workspace, self._name(), decision)
 
-    def adopt(self) -> str:
-        """Puts the plan as it stands under ``plan/`` in force; gates that it touches become stale."""
-        return self.workspace.adopt(self._name()).version
+    def adopt(self) -> list[str]:
+        """Puts ``plan/`` and ``site.toml`` as they stand in force, whichever differs, and names what is.
+
+        Gates that another plan touches become stale.
+        """
+        plan, site = self.workspace.adopt(self._name())
+        return [*([f"plan v{plan.version}"] if plan else []), *([f"site {site.id}"] if site else [])]
 
     def retest(self, gate: str, option: str, sets: Mapping[str, Mapping[str, object]] | None = None) -> RoundOpened:
         """Opens a new round for a gate that retests a NO-GO, with a corrective option; the old round stays."""

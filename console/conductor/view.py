@@ -361,6 +361,8 @@ class View(Struct, frozen=True):
     """Day of the programme, from 1; by the workspace's start date."""
     plan_differs: bool = False
     """The workspace's plan files are not those in force: changed, and not adopted."""
+    site_differs: bool = False
+    """The same of its ``site.toml``."""
     alerts: tuple[AlertView, ...] = ()
     """Those that have not ended, most pressing first."""
     limits: Mapping[tuple[str, str], str] = msgspec.field(default_factory=dict)

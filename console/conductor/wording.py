@@ -6,6 +6,8 @@ import datetime
 import math
 from collections.abc import Mapping
 
+from console.journal.entries import PlanAdopted
+from console.journal.fold import Adoption
 from operations.contract import Value
 
 READING_UNITS = {
@@ -23,6 +25,12 @@ READING_UNITS = {
     "net_received": "B/s",
 }
 SIGNS = {">=": "≥", ">": ">", "<=": "≤", "<": "<", "==": "="}
+
+
+def adopted(found: Adoption) -> str:
+    """What was put in force, and by whom: ``plan v1.1 adopted by Ada``."""
+    what = f"plan v{found.entry.version}" if isinstance(found.entry, PlanAdopted) else "another site"
+    return f"{what} adopted by {found.operator}"
 
 
 def number(value: float) -> str:

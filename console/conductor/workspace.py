@@ -19,7 +19,7 @@ from console.conductor.errors import Refused, Unusable
 from console.conductor.scene import Scene
 from console.conductor.view import View
 from console.journal import decisions
-from console.journal.entries import AnyEntry, Created, PlanAdopted
+from console.journal.entries import AnyEntry, Created, PlanAdopted, SiteAdopted
 from console.journal.fold import State
 from console.journal.store import Journal, JournalError
 from console.plan import compiled
@@ -31,10 +31,11 @@ from operations.files import fsync_directory, write_atomic
 JOURNAL = "journal.db"
 COMPILED = "plan.msgpack"
 ORIGINAL = "adopted/site.toml"
+"""Where a workspace of earlier versions keeps the site that it was made with."""
 
 
 class Workspace:
-    """An open workspace: the plan and site that were copied into it, and its journal."""
+    """An open workspace: the plan and site in force, which were copied into it, and its journal."""
 
     def __init__(self, path: Path, plan: Plan, site: Site, journal: Journal) -> None:
         self.path = path
@@ -43,6 +44,7 @@ class Workspace:
         self.journal = journal
         self._scene: Scene | None = None
         self._view: View | None = None
+        self._tell: list[Callable[[Site], None]] = []
 
     @classmethod
     def create(cls, path: Path, plan: Path, site: Path, operator: str, start: datetime.date | None = None) -> Workspace:
@@ -68,7 +70,7 @@ class Workspace:
                 _copy_plan(plan, temporary / "plan")
                 _put_in_force(plan, loaded, temporary)
                 shutil.copyfile(site, temporary / "site.toml")
-                shutil.copyfile(site, temporary / ORIGINAL)
+                shutil.copyfile(site, _kept(temporary, where.digest))
                 (temporary / "decisions").mkdir()
                 Journal.create(temporary / JOURNAL, created, operator).close()
                 os.rename(temporary, path)  # noqa: PTH104 - unlike Path.rename, takes an empty directory's place by intent
@@ -81,22 +83,16 @@ class Workspace:
 
     @classmethod
     def open(cls, path: Path) -> Workspace:
-        """Raises Unusable if there is no whole workspace, or its copies are not those of the journal's first row."""
+        """Raises Unusable if there is no whole workspace, or what is in force there is not what the journal says."""
         if not (path / JOURNAL).is_file():
             raise Unusable(_no_workspace(path))
         try:
             journal = Journal.open(path / JOURNAL)
         except JournalError as error:
             raise Unusable(str(error)) from error
-        plan, site = _in_force(path, journal.state)
-        created = journal.state.created
-        if created is None:
+        if journal.state.created is None:
             raise Unusable(f"{path / JOURNAL}: has no first row")
-        if site.digest != created.site_digest:
-            told = f"was changed since the workspace was made; put the original back: {path / ORIGINAL}"
-            raise Unusable(f"{path / 'site.toml'}: {told}")
-        if plan.digest != journal.state.plan_digest:
-            raise Unusable(f"{_adopted(path, journal.state.plan_digest)}: is not the plan that was adopted")
+        plan, site = _in_force(path, journal.state)
         for taken in (t for made in journal.state.decisions.values() for t in made):
             decisions.publish(path / "decisions", taken.entry.file, taken.entry.file_sha256)
         return cls(path.absolute(), plan, site, journal)
@@ -113,8 +109,7 @@ class Workspace:
         if self.journal.changed():
             self.journal.refresh()
         state = self.journal.state
-        if state.plan_digest != self.plan.digest:
-            self.plan, _ = _in_force(self.path, state)
+        self._follow(state)
         known = self._scene
         if (
             known is None
@@ -122,45 +117,99 @@ class Workspace:
             or known.state is not state
             or _minute(known.now) != _minute(clock.now())
         ):
-            self._scene, self._view = self.scene_of(state), None
+            self._scene, self._view = Scene(self.plan, self.site, state, clock.now()), None
         assert self._scene is not None
         return self._scene
 
     def scene_of(self, state: State) -> Scene:
-        """A scene of a state at hand, for use inside a transaction."""
+        """A scene of a state at hand, with what it says is in force, for use inside a transaction."""
+        self._follow(state)
         return Scene(self.plan, self.site, state, clock.now())
+
+    def _follow(self, state: State) -> None:
+        """Takes up what was put in force since, here or by another console."""
+        if (state.plan_digest, state.site_digest) == (self.plan.digest, self.site.digest):
+            return
+        before = self.site.digest
+        self.plan, self.site = _in_force(self.path, state)
+        if self.site.digest != before:
+            for tell in self._tell:
+                tell(self.site)
+
+    def on_site(self, tell: Callable[[Site], None]) -> None:
+        """Tells each site that is put in force from now on, before anything is done by it."""
+        self._tell.append(tell)
 
     def view(self) -> View:
         """What to show now; the same object while nothing has changed and the minute is the same."""
         scene = self.scene()
         if self._view is None:
-            self._view = replace(view(scene, str(self.path)), plan_differs=self.plan_differs())
+            self._view = replace(
+                view(scene, str(self.path)), plan_differs=self.plan_differs(), site_differs=self.site_differs()
+            )
         return self._view
 
     def plan_differs(self) -> bool:
         """Whether the files under ``plan/`` are others than those of the plan in force."""
         return _files(self.path / "plan") != _files(_adopted(self.path, self.plan.digest))
 
-    def adopt(self, operator: str) -> Plan:
-        """Puts the plan under ``plan/`` in force, for this and every other console. Raises Unusable, Refused."""
-        plan, _ = _load(self.path / "plan", self.path / "site.toml")
+    def site_differs(self) -> bool:
+        """Whether ``site.toml`` is another file than that of the site in force, or gone."""
+        try:
+            return _sha256((self.path / "site.toml").read_bytes()) != self.site.digest
+        except OSError:
+            return True
+
+    def site_of(self, digest: str) -> Site:
+        """A site that is or was in force. Raises Unusable if its file is gone, or not what the journal says."""
+        return _site(site_file(self.path, self.journal.state, digest), digest)
+
+    def adopt(self, operator: str) -> tuple[Plan | None, Site | None]:
+        """Puts ``plan/`` and ``site.toml`` in force, for this and every other console.
+
+        Returns those that differed, else None, at least one of them. Raises Unusable with their faults, or Refused.
+        """
+        from console.conductor.siting import allowed
+
+        if not (self.path / "site.toml").exists():
+            kept = site_file(self.path, self.journal.state, self.site.digest)
+            raise Unusable(f"{self.path / 'site.toml'}: no such file; the site in force is {kept}: copy it back")
+        plan, site = _load(self.path / "plan", self.path / "site.toml")
+        taken: list[tuple[Plan | None, Site | None]] = []
 
         def build(state: State) -> list[tuple[str | None, AnyEntry]]:
-            if plan.digest == state.plan_digest:
-                raise Refused(f"{self.path / 'plan'}: is the plan in force already")
-            if plan.id != self.plan.id:
-                raise Refused(f"{self.path / 'plan'}: is the plan {plan.id}, this workspace executes {self.plan.id}")
-            orphaned = sorted({j.started.task for j in state.open_jobs()} - plan.task.keys())
-            if orphaned:
-                raise Refused(f"{', '.join(orphaned)} is running and not in that plan: stop it first")
-            if not _adopted(self.path, plan.digest).exists():
-                _put_in_force(self.path / "plan", plan, self.path)
-            digest = _sha256(compiled.encode(plan))
-            return [(None, PlanAdopted(version=plan.version, plan_digest=plan.digest, compiled=digest))]
+            self._follow(state)
+            other_plan = plan if plan.digest != state.plan_digest else None
+            other_site = site if site.digest != state.site_digest else None
+            if not (other_plan or other_site):
+                raise Refused(f"{self.path}: its plan/ and site.toml are in force already")
+            if other_plan:
+                self._executes(other_plan, state)
+            if other_site:
+                allowed(self.site, other_site, state, str(self.path / "site.toml"))
+            rows: list[tuple[str | None, AnyEntry]] = []
+            if other_plan:
+                if not _adopted(self.path, plan.digest).exists():
+                    _put_in_force(self.path / "plan", plan, self.path)
+                digest = _sha256(compiled.encode(plan))
+                rows.append((None, PlanAdopted(version=plan.version, plan_digest=plan.digest, compiled=digest)))
+            if other_site:
+                _keep_site(self.path, site.digest)
+                rows.append((None, SiteAdopted(site_digest=site.digest)))
+            taken[:] = [(other_plan, other_site)]
+            return rows
 
         self.journal.append(operator, build)
-        self.plan = plan
-        return plan
+        self._follow(self.journal.state)
+        return taken[0]
+
+    def _executes(self, plan: Plan, state: State) -> None:
+        """Raises Refused unless it is this workspace's plan, and has all that runs."""
+        if plan.id != self.plan.id:
+            raise Refused(f"{self.path / 'plan'}: is the plan {plan.id}, this workspace executes {self.plan.id}")
+        orphaned = sorted({j.started.task for j in state.open_jobs()} - plan.task.keys())
+        if orphaned:
+            raise Refused(f"{', '.join(orphaned)} is running and not in that plan: stop it first")
 
 
 def _no_workspace(path: Path) -> str:
@@ -184,26 +233,59 @@ def _load(plan: Path, site: Path, read: Callable[[Path, Path], tuple[Plan, Site]
 
 
 def _in_force(path: Path, state: State) -> tuple[Plan, Site]:
-    """The plan that the journal says is in force, and the site. Raises Unusable.
+    """The plan and the site that the journal says are in force. Raises Unusable.
 
     What was compiled is taken if it is what the journal pins; else, as with another version of the program, the TOML.
     """
-    home = _adopted(path, state.plan_digest)
-    for needed in (home, path / "site.toml"):
+    home, where = _adopted(path, state.plan_digest), site_file(path, state, state.site_digest)
+    for needed in (home, where):
         if not needed.exists():
             raise Unusable(f"{needed}: is gone; put it back from a copy of the workspace")
     with contextlib.suppress(OSError, ValueError):
         data = (home / COMPILED).read_bytes()
         if state.compiled and _sha256(data) == state.compiled:
-            return compiled.decode(data), _site(path / "site.toml")
-    return _load(home, path / "site.toml", reload)
+            plan = compiled.decode(data)
+            if plan.digest == state.plan_digest:
+                return plan, _site(where, state.site_digest)
+    plan, site = _load(home, where, reload)
+    if plan.digest != state.plan_digest:
+        raise Unusable(f"{home}: is not the plan that was adopted")
+    return plan, _pinned(where, site, state.site_digest)
 
 
-def _site(path: Path) -> Site:
+def _site(path: Path, digest: str) -> Site:
     try:
-        return reload_site(path)
+        return _pinned(path, reload_site(path), digest)
     except Faults as faults:
         raise Unusable(*(str(fault) for fault in faults.faults)) from faults
+
+
+def _pinned(path: Path, site: Site, digest: str) -> Site:
+    if site.digest != digest:
+        raise Unusable(f"{path}: is not the site that was put in force; put it back from a copy of the workspace")
+    return site
+
+
+def site_file(path: Path, state: State, digest: str) -> Path:
+    """Where a workspace keeps the file of a site that is or was in force."""
+    kept, original = _kept(path, digest), path / ORIGINAL
+    first = state.created is not None and state.created.site_digest == digest
+    return original if first and original.exists() and not kept.exists() else kept
+
+
+def _kept(path: Path, digest: str) -> Path:
+    return path / "adopted" / f"site-{digest[:16]}.toml"
+
+
+def _keep_site(path: Path, digest: str) -> None:
+    """Keeps ``site.toml`` as what was examined. Raises Refused if it is another by now, or can't be kept."""
+    try:
+        data = (path / "site.toml").read_bytes()
+        if _sha256(data) != digest:
+            raise Refused(f"{path / 'site.toml'}: was changed just now; adopt it again")
+        write_atomic(_kept(path, digest), data)
+    except OSError as error:
+        raise Refused(f"{path / 'site.toml'}: can't be kept: {error}") from error
 
 
 def _adopted(path: Path, digest: str) -> Path:

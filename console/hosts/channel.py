@@ -78,6 +78,20 @@ class Channel:
         if self._task is None:
             self._task = asyncio.create_task(self._keep_connected())
 
+    def relink(self, link: Link) -> None:
+        """Goes another way from now on, as after a cut: what was asked over the old one is asked again."""
+        self._link = link
+        if self._task is not None:
+            self._task.cancel()
+            self._failures = 0
+            self._turn("connecting")  # nobody takes the old connection while it ends
+            self._task = asyncio.create_task(self._anew(self._task))
+
+    async def _anew(self, before: asyncio.Task[None]) -> None:
+        await asyncio.wait({before})
+        self._cut()
+        await self._keep_connected()
+
     async def ask(self, request: wire.Request, patience: float = 15.0) -> wire.Message:
         """The answer to a request, whose ``id`` is set here.
 
@@ -231,12 +245,15 @@ class Channel:
             with contextlib.suppress(OSError):
                 said = await connection.close()
             self._helpless = self._helpless or connection.needs_help
-        reason = f"{reason}: {said}" if said else reason
+        self._cut()
+        return f"{reason}: {said}" if said else reason
+
+    def _cut(self) -> None:
+        """Tells whoever waits for an answer that none comes over that connection."""
         waiting, self._waiting = self._waiting, {}
         for answer in waiting.values():
             if not answer.done():
                 answer.set_exception(_Cut())
-        return reason
 
     def _turn(self, state: Literal["unused", "connecting", "up", "down"], reason: str = "") -> None:
         away = {"connecting", "down"}

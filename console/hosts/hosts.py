@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from console.hosts.channel import HostRefused, HostState, HostUnreachable
 from console.hosts.host import CHUNK, FarSource, OneHost
@@ -32,7 +33,7 @@ _LAUNCH_PATIENCE = job.LAUNCH_SECONDS + 15
 
 
 class Hosts:
-    """All hosts of a site. Belongs to one running event loop; a name that the site has not is a KeyError.
+    """All hosts of a site. Belongs to one running event loop; to ask one that the site has not is a KeyError.
 
     A host with a container has a second agent in there: it sees to the jobs of contained operations, whose files are
     under the host's root too. ``operation`` tells which operation a job is of that was not launched from here.
@@ -52,6 +53,23 @@ class Hosts:
         self._operation = operation
         self._hosts: dict[tuple[str, bool], OneHost] = {}
         self._ssh: dict[str, SshHost] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    def take(self, site: Site) -> None:
+        """Another site is in force: hosts that it has otherwise are gone to anew, and whatever is followed goes on."""
+        before, self._site = self._site.host, site
+        changed = {
+            name for name, host in before.items() if name not in site.host or _way(host) != _way(site.host[name])
+        }
+        for name in changed:
+            self._ssh.pop(name, None)  # its last user closes it
+        for (name, contained), found in list(self._hosts.items()):
+            if name not in site.host or (contained and not site.host[name].contained):
+                leaving = asyncio.create_task(self._hosts.pop((name, contained)).close())
+                self._leaving.add(leaving)
+                leaving.add_done_callback(self._leaving.discard)
+            elif name in changed:
+                found.channel.relink(self._link(name, contained))
 
     def root(self, host: str) -> Path | None:
         """The root of a local host on this machine; None for one beyond it."""
@@ -146,13 +164,20 @@ class Hosts:
             await source.close()
 
     def readings(self, host: str) -> Sequence[Reading]:
-        """What the host was doing lately, oldest first, the last hour at most; it is asked from the first call on."""
+        """What the host was doing lately, oldest first, the last hour at most; it is asked from the first call on.
+
+        Nothing of a host that the site has no more.
+        """
+        if host not in self._site.host:
+            return ()
         found = self._host(host)
         found.watch()
         return found.telemetry.readings
 
     def state(self, host: str) -> HostState:
         """How things stand with the host's agent, and what is wrong with the one in its container, if it is used."""
+        if host not in self._site.host:
+            return HostState("unused", time.time(), "not in the site in force")
         state = self._host(host).channel.state
         inner = self._hosts.get((host, True))
         if inner is None:
@@ -166,7 +191,7 @@ class Hosts:
 
     async def close(self) -> None:
         """Ends all agents. The jobs go on."""
-        await asyncio.gather(*(found.close() for found in self._hosts.values()))
+        await asyncio.gather(*(found.close() for found in self._hosts.values()), *self._leaving)
         self._hosts.clear()
         self._ssh.clear()
 
@@ -198,6 +223,11 @@ class Hosts:
         if name not in self._ssh:
             self._ssh[name] = SshHost(self._site.host[name])
         return self._ssh[name]
+
+
+def _way(host: Host) -> Host:
+    """What of a host its links are made of."""
+    return replace(host, about="", machine="", wired="", contained=[], threads=0)
 
 
 class _LocalSource:

@@ -137,6 +137,12 @@ class PlanAdopted(Entry, frozen=True, kw_only=True, tag="plan-adopted"):
     compiled: str = ""
 
 
+class SiteAdopted(Entry, frozen=True, kw_only=True, tag="site-adopted"):
+    """Another file of the site is in force from here on; what the first row says of the site stays so."""
+
+    site_digest: str
+
+
 class RoundOpened(Entry, frozen=True, kw_only=True, tag="round-opened"):
     """A retest: the named tasks begin anew in ``round`` with the option's parameters; the old round stays."""
 
@@ -230,6 +236,7 @@ AnyEntry: TypeAlias = (
     | Attached
     | Answered
     | PlanAdopted
+    | SiteAdopted
     | RoundOpened
     | Decided
     | AlertRaised

@@ -19,6 +19,7 @@ from console.journal.entries import (
     RoundOpened,
     Row,
     Scalar,
+    SiteAdopted,
     Skipped,
     Ticked,
 )
@@ -105,6 +106,15 @@ class Opening(msgspec.Struct, frozen=True):
     at: str
 
 
+class Adoption(msgspec.Struct, frozen=True):
+    """Another plan or site put in force, as journalled; ``before`` is the digest of the one that was until then."""
+
+    entry: PlanAdopted | SiteAdopted
+    operator: str
+    at: str
+    before: str
+
+
 class Alert(msgspec.Struct):
     """An alert as journalled and, once it has ended, its end."""
 
@@ -143,6 +153,10 @@ class State(msgspec.Struct):
     """Of the plan in force."""
     compiled: str = ""
     """SHA-256 of the plan in force as `console.plan.compiled` has it; "" where none was pinned."""
+    site_digest: str = ""
+    """Of the site in force."""
+    adoptions: list[Adoption] = msgspec.field(default_factory=list)
+    """Plans and sites put in force since the first row, oldest first."""
     clock_back: list[int] = msgspec.field(default_factory=list)
     """Rows whose time lies before that of the row before them: a clock jumped; the order is the sequence's."""
     last_at: str = ""
@@ -161,6 +175,7 @@ class State(msgspec.Struct):
             case Created():
                 self.created, self.created_at = entry, row.time
                 self.plan_digest, self.compiled = entry.plan_digest, entry.compiled
+                self.site_digest = entry.site_digest
             case JobStarted():
                 job = Job(entry, row.operator, row.time)
                 self.jobs[entry.job] = job
@@ -183,7 +198,11 @@ class State(msgspec.Struct):
             case Answered():
                 self.answers.setdefault(entry.contingency, []).append(Answer(entry, row.operator, row.time))
             case PlanAdopted():
+                self.adoptions.append(Adoption(entry, row.operator, row.time, self.plan_digest))
                 self.plan_digest, self.compiled = entry.plan_digest, entry.compiled
+            case SiteAdopted():
+                self.adoptions.append(Adoption(entry, row.operator, row.time, self.site_digest))
+                self.site_digest = entry.site_digest
             case RoundOpened():
                 self.openings.append(Opening(entry, row.operator, row.time))
             case Decided():

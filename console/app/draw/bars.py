@@ -48,9 +48,12 @@ def _asks(view: View) -> str:
 
 def needs(view: View) -> list[Line]:
     """What needs a person, most pressing first; the cursor goes to the task or gate."""
-    drawn: list[Line] = []
-    if view.plan_differs:
-        drawn.append(line(("plan/ differs: gladiator-console adopt", "warn"), key=("plan", "adopt")))
+    changed = (("plan/", view.plan_differs), ("site", view.site_differs))
+    drawn = [
+        line((f"{name} differs: gladiator-console adopt", "warn"), key=("adopt", name))
+        for name, differs in changed
+        if differs
+    ]
     drawn += [line((id, "accent"), f"  {what}", key=need(view, id)) for id, what in view.attention]
     return drawn or [line(("nothing now", "dim"))]
 

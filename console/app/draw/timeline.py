@@ -24,6 +24,8 @@ def lines(found: Timeline, zone: str, width: int, glyphs: Glyphs) -> list[Line]:
     if found.milestones:
         drawn += [Line(), line((f"{'':{first}}{'planned':12}{'reached, or ≈':14}{'slip':>11}  milestone", "head"))]
         drawn += [_milestone(reached, first) for reached in found.milestones]
+    if found.adopted:
+        drawn += [Line(), *(line(f"{_minute(adopted.at)}  {adopted.what}") for adopted in found.adopted)]
     drawn += [Line(), line((f"{'task':{first}}{'planned':12}{'ended, or ≈':14}{'slip':>11}  state", "head"))]
     return drawn + [_row(times, first, glyphs) for times in found.times.values()]
 

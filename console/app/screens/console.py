@@ -341,7 +341,7 @@ class ConsoleScreen(Screen[None]):
             if kind == "host":
                 self._show_host(id)
                 return
-            if kind == "plan":
+            if kind == "adopt":
                 self.app.say(f"gladiator-console adopt {self.view.workspace}")
                 return
             task = bars.task_of(self.view, id)

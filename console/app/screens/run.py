@@ -17,7 +17,7 @@ from textual.widgets import Button, Checkbox, Input, Static
 from console.app.draw.task import amount, unset
 from console.app.screens.ask import Fault, said
 from console.conductor.errors import Refused
-from console.conductor.view import ParameterView, TaskView
+from console.conductor.view import ParameterView, TaskView, View
 from console.text import clean
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ class RunScreen(ModalScreen[list[str]]):
         yield Fault(id=f"{id}-fault", classes="at-field")
 
     def on_mount(self) -> None:
+        self._by = _in_force(self.app.view)
         fields = self.query("#fields Input")
         (fields.first() if fields else self.query_one("#run")).focus()
         self._say_relay({})
@@ -131,6 +132,8 @@ class RunScreen(ModalScreen[list[str]]):
         resume = self.query("#resume")
         fresh = bool(resume) and not resume.first(Checkbox).value
         try:
+            if _in_force(self.app.service.workspace.view()) != self._by:
+                raise Refused("another plan or site was put in force since this was opened: leave it, and open it anew")
             ids = await self.app.service.start(self._for.id, self._sets(), again=self._for.state == "done", fresh=fresh)
         except Refused as refused:
             self._show(str(refused))
@@ -152,6 +155,11 @@ class RunScreen(ModalScreen[list[str]]):
             self.query_one(f"#{id}-fault", Fault).tell(fault.partition(": ")[2] or fault)
             self.query_one(f"#{id}").focus()
         self.query_one("#fault", Fault).tell("; ".join(elsewhere) or "nothing was started")
+
+
+def _in_force(view: View) -> tuple[str, str]:
+    """By what the form's values are what they are."""
+    return view.plan.digest, view.site.digest
 
 
 def _text(value: object) -> str:

@@ -210,6 +210,34 @@ def test_what_one_console_does_the_other_shows_and_no_task_starts_twice(workspac
     here.wait_for("● bring")
 
 
+def test_an_edited_site_is_shown_and_what_another_adopts_is_taken_up(workspace, console):
+    site = workspace / "site.toml"
+    site.write_text(site.read_text() + "\n[parameters.make]\nlines = 20\n")
+    terminal = console(SMALL)
+    terminal.wait_for("site differs: gladiator-console adopt")
+    terminal.press("r")
+    terminal.wait_for("Run make", "1000")
+    other = Workspace.open(workspace)
+    other.adopt("Bob")
+    other.close()
+    terminal.press("ctrl+r")
+    terminal.wait_for("another plan or site was put in force")
+    terminal.press("escape")
+    terminal.wait_gone("Run make")
+    terminal.wait_gone("site differs")
+    terminal.press("t")
+    terminal.wait_for("Timeline", "another site adopted by Bob")
+    terminal.press("escape")
+    terminal.wait_gone("Timeline")
+    terminal.press("r")
+    terminal.wait_for("Run make", "20", "site (plan: 1,000)")
+    terminal.press("ctrl+r")
+    terminal.wait_gone("Run make")
+    terminal.wait_for("● make")
+    assert status(workspace)["tasks"]["make"]["records"]["lines"]["value"] == 20
+    assert status(workspace)["differs"] == []
+
+
 def jobs(workspace) -> list[dict]:
     """Those the journal knows."""
     opened = Workspace.open(workspace)

@@ -1,5 +1,6 @@
 """Ways through the plan: find, what needs a person, timeline, journal, help and palette."""
 
+import pytest
 from msgspec.structs import replace
 
 from console.journal.entries import RecordTyped, Row
@@ -53,6 +54,20 @@ async def test_what_needs_a_person_is_counted_and_gone_through(recorded, console
         assert app.console_screen.chosen == "W0.2.2"
         await pilot.press("escape", "n")
         assert app.console_screen.chosen == "W0.1.1"
+
+
+@pytest.mark.parametrize("size", [SMALL, WIDE])
+async def test_what_is_not_adopted_is_shown_whole_and_says_the_command(recorded, console, settled, shown, size):
+    service = recorded()
+    service.current = replace(service.current, plan_differs=True, site_differs=True)
+    app = console(service)
+    async with app.run_test(size=size) as pilot:
+        await settled(pilot)
+        screen = "\n".join(shown(app))
+        assert "plan/ differs: gladiator-console adopt" in screen
+        assert "site differs: gladiator-console adopt" in screen
+        await pilot.press("tab", "down", "enter")
+        assert [told.message for told in app._notifications] == [f"gladiator-console adopt {service.current.workspace}"]
 
 
 async def test_the_plan_shows_only_what_is_open_or_needs_you(recorded, console, settled):

@@ -92,6 +92,21 @@ async def until(found):
             await asyncio.sleep(0)
 
 
+async def test_which_hosts_share_a_machine_follows_the_site_in_force(workspace, keep, tmp_path):
+    hosts, now = Told(tmp_path), time.time()
+    keeping = Keeping(workspace, hosts)
+    keep(keeping)
+    site = workspace.path / "site.toml"
+    site.write_text(
+        site.read_text().replace('root = "hosts/BETA"\nmachine = "this machine"', 'root = "hosts/BETA"\nmachine = "m"')
+    )
+    workspace.adopt("Ada")
+    hosts.say("BETA", now, watts=5.0)
+    await until((workspace.path / "readings" / "BETA.1s").exists)
+    assert keeping.history("BETA", "hour") is not None
+    assert keeping.history("GAMMA", "hour") is None, "a host that the site has no more"
+
+
 async def test_a_reading_is_kept_once_however_often_it_is_looked_at(workspace, keep, tmp_path):
     hosts, now = Told(tmp_path), time.time()
     for n in range(5):

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import sys
+import tomllib
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,7 @@ import pytest
 import tomli_w
 
 from console.conductor.auditing import audit_workspace
+from console.conductor.errors import Refused
 from console.conductor.rehearse import Rehearsal
 from console.conductor.verbs import Conductor
 from console.conductor.workspace import Workspace
@@ -96,3 +98,30 @@ async def test_a_job_whose_host_is_away_at_its_end_is_done_when_it_is_back(lab, 
     lab.restore("beta")
     await asyncio.wait_for(ending, 20)
     assert far.workspace.view().tasks["make"].state == "done"
+
+
+async def test_an_address_that_was_wrong_and_a_key_that_moved_are_put_right_while_consoles_are_open(lab, far, tmp_path):
+    file = far.workspace.path / "site.toml"
+    other = Conductor(Workspace.open(far.workspace.path), "Bob")
+
+    def adopt(**changed) -> None:
+        site = tomllib.loads(file.read_text())
+        site["host"]["BETA"] |= changed
+        file.write_text(tomli_w.dumps(site))
+        other.adopt()
+
+    try:
+        key = str(shutil.copy(lab.host["beta"].identity, tmp_path / "moved"))
+        adopt(port=9)
+        with pytest.raises(Refused, match=r"make: BETA does not answer: .*is open"):
+            await far.start("make", {"lines": 10})
+        job = far.workspace.view().tasks["make"].job.id
+        ending = asyncio.create_task(far.runs.see_to_end(job))
+        adopt(port=22, identity=key)
+        await asyncio.wait_for(ending, 30)
+        assert far.workspace.view().tasks["make"].why == ("it never reached BETA",)
+        (again,) = await far.start("make", {"lines": 10})
+        await asyncio.wait_for(far.runs.see_to_end(again), 30)
+        assert far.workspace.view().tasks["make"].state == "done"
+    finally:
+        await other.close()

@@ -106,8 +106,8 @@ def test_a_job_that_no_row_knows_is_named(workspace):
 def test_an_edited_plan_is_named_if_it_is_the_one_in_force(workspace):
     edit(workspace / "plan" / "one.toml", b"threshold = 0.9", b"threshold = 0.1")
     assert faults(workspace) == (), "a working copy may be edited: it is not in force"
-    adopted = next((workspace / "adopted").iterdir())
-    edit(adopted / "one.toml", b"threshold = 0.9", b"threshold = 0.1")
+    (adopted,) = (workspace / "adopted").glob("*/one.toml")
+    edit(adopted, b"threshold = 0.9", b"threshold = 0.1")
     assert "adopted plan was changed" in faults(workspace)[0]
 
 
