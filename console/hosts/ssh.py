@@ -281,6 +281,7 @@ class _Remote:
     _place: Place
     _shared: _Shared
     _said: Said = field(default_factory=Said)
+    _left: bool = False
     needs_help: bool = False
 
     def __post_init__(self) -> None:
@@ -301,7 +302,9 @@ class _Remote:
         finally:
             self._listening.cancel()
             await asyncio.gather(self._listening, return_exceptions=True)
-            await self._shared.leave()
+            if not self._left:  # who gives it up and who ends it may both close it
+                self._left = True
+                await self._shared.leave()
         self.needs_help = self._place.needs_help(channel.get_exit_status(), self._said.lines())
         return self._place.explain(channel.get_exit_status(), self._said.lines())
 

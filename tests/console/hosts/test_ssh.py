@@ -14,7 +14,9 @@ import pytest
 
 from console.hosts import channel, ssh
 from console.hosts.hosts import HostRefused, HostUnreachable
-from operations import events
+from console.hosts.place import Place
+from console.hosts.ssh import SshHost
+from operations import events, wire
 from operations.wire import MAGIC
 
 RESOLVE = socket.getaddrinfo
@@ -318,11 +320,25 @@ async def test_a_host_that_hangs_and_a_cut_link_are_found_in_seconds_and_trouble
     assert events.decode((await stream).splitlines()[-1]).outcome == "stopped"
 
 
+async def test_an_agent_that_is_ended_twice_leaves_another_of_its_host_the_connection(far):
+    there = far()
+    shared = SshHost(there)
+    twice, other = [await shared.link(Place(there.root, there.python)).open() for _ in range(2)]
+    await twice.close()
+    await twice.close()
+    other.writer.write(wire.MAGIC + wire.encode(wire.Hello(protocol=wire.PROTOCOL, versions={})))
+    await other.writer.drain()
+    assert wire.MAGIC in await other.reader.read(65_536)
+    await other.close()
+
+
 async def test_asyncssh_comes_with_the_first_connection_only(far, tmp_path):
     script = """
 import asyncio, sys
 from pathlib import Path
 from console.hosts.hosts import Hosts, HostUnreachable
+from console.hosts.place import Place
+from console.hosts.ssh import SshHost
 from console.plan.sites import Host, Site
 async def main():
     host = Host(link="ssh", address="127.0.0.1", known_hosts="/none", root="/x")
