@@ -1,6 +1,6 @@
 """Week 0 with MLX and the network's day of week 1 over SSH, on three hosts in namespaces (`tests/lab`, root on Linux).
 
-``python -P tests/benchmarks/lab_rehearsal.py [--steps 260] [--seconds 20] [--megabytes 500] [--workspace DIR]`` plays
+``python -P tests/benchmarks/lab_rehearsal.py [--steps N] [--seconds 20] [--megabytes 500] [--workspace DIR]`` plays
 ``gladiator-console rehearse W --through G1a`` on the shipped plan: links are held to 1 Gbit/s, the hosts are closed.
 Then ALPHA, BETA and AIR leak in turn, and a host's own firewall swallows what is asked inside, each with a new run of
 W1.3. It prints what each task took, the figures of the network and the verdicts; exit status 1 if a verdict is not what
@@ -36,7 +36,7 @@ MUTE = (
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="the rehearsal over SSH, on three hosts in namespaces")
-    parser.add_argument("--steps", type=int, default=260, help="of the training")
+    parser.add_argument("--steps", type=int, help="of the training; else the rehearsal's own")
     parser.add_argument("--seconds", type=int, default=20, help="of each direction of the throughput")
     parser.add_argument("--megabytes", type=int, default=500, help="of the file of W1.2b")
     parser.add_argument("--workspace", type=Path, help="where it is kept; else it is thrown away")
@@ -57,7 +57,7 @@ def play(lab: HostLab, given: argparse.Namespace, workspace: Path, directory: Pa
     for name in lab.host:
         lab.rate(name, "1gbit")
     amounts = tomllib.loads((shipped("sites") / "rehearsal.toml").read_text())["parameters"]
-    amounts["W0.1.5"]["steps"] = given.steps
+    amounts["W0.1.5"]["steps"] = given.steps or amounts["W0.1.5"]["steps"]
     amounts |= {"W1.2": {"seconds": given.seconds}, "W1.2b": {"make": given.megabytes * 1_000_000}}
     site = lab_site(lab, directory / "site.toml", amounts, gates=frozenset({"G1p", "limit"}))
     began = time.monotonic()
@@ -67,6 +67,8 @@ def play(lab: HostLab, given: argparse.Namespace, workspace: Path, directory: Pa
     told = status(workspace)
     figures(told)
     right = [judged("closed", told, "ENFORCED", gate="go"), rehearsed.returncode == 0]
+    if not all(right):
+        return 1
     for name in lab.host:
         lab.leak(name)
         right.append(judged(f"{name} leaks", again(workspace), "BROKEN"))
