@@ -78,7 +78,7 @@ class Standing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"GO{' (rehearsal)' if self.rehearsal else ''}{f'; not proven here: {aside}' if aside else ''}"
 
 
-class Relay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Relayed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """That the console brings a run's jobs together, as the conductor says it: on the loopback of their hosts.
 
     ``here`` when both are on the console's own machine: they meet there, and nothing has to be carried.
@@ -210,7 +210,7 @@ class Operation(msgspec.Struct, frozen=True):
     """Two-host operations name their roles, the one that listens first; ``run`` finds its own in its parameters."""
     relays: Callable[[Mapping[str, object]], str] | None = None
     """Of two roles: why the console is to bring them together, by the parameters that are set; "" if they meet by
-    themselves. It is told in the parameter of type `Relay`, and who listens does so on its loopback then."""
+    themselves. It is told in the parameter of type `Relayed`, and who listens does so on its loopback then."""
 
     def measure(self, name: str) -> Measure | None:
         return next((m for m in self.measures if m.name == name), None)
@@ -237,7 +237,7 @@ class Field(msgspec.Struct, frozen=True):
     of_hosts: str = ""
 
 
-_TAKES: dict[str, Takes] = {"Artefact": "artefact", "Observed": "jobs", "Relay": "relay", "Standing": "standing"}
+_TAKES: dict[str, Takes] = {"Artefact": "artefact", "Observed": "jobs", "Relayed": "relay", "Standing": "standing"}
 
 
 @functools.cache

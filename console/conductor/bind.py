@@ -17,7 +17,7 @@ from console.journal.entries import Input, JobStarted
 from console.journal.fold import Job
 from console.plan.types import ArtefactFrom, JobsOf
 from operations import registry
-from operations.contract import Artefact, Operation, Relay
+from operations.contract import Artefact, Operation, Relayed
 from operations.job import JobFile
 
 
@@ -63,8 +63,8 @@ def bind(scene: Scene, task: str, wish: Wish, ids: list[str]) -> list[Bound]:
         values = checked(scene, task, wish.sets)
     except BadParameter as bad:
         raise BadInput("; ".join(bad.lines)) from bad
-    relayed = any(isinstance(value, Relay) and not value.here for value in values.values())
-    if any(isinstance(value, Relay) for value in values.values()):
+    relay = next((value for value in values.values() if isinstance(value, Relayed)), None)
+    if relay:
         _on_loopback(scene, task, operation, on)
     before = scene.attempts(task)
     occurrence, attempt = _next(scene, task, before)
@@ -102,7 +102,7 @@ def bind(scene: Scene, task: str, wish: Wish, ids: list[str]) -> list[Bound]:
             resume=tuple(_left_behind(earlier)),
             threads=scene.site.host[host].threads,
         )
-        bound.append(Bound(row, file, relayed))
+        bound.append(Bound(row, file, relay is not None and not relay.here))
     return bound
 
 

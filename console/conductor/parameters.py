@@ -14,7 +14,7 @@ from console.conductor.view import ParameterView
 from console.plan.tables import choices
 from console.plan.types import ArtefactFrom, JobsOf
 from operations import registry
-from operations.contract import Field, Relay, Standing, fields
+from operations.contract import Field, Relayed, Standing, fields
 
 Source = Literal["operation", "plan", "site", "option", "set"]
 
@@ -59,7 +59,7 @@ def checked(scene: Scene, task: str, sets: Mapping[str, object]) -> dict[str, ob
             if view.required:
                 faults.append(f"{task}.{view.name}: needs a value ({view.about})")
             continue
-        if isinstance(view.value, ArtefactFrom | JobsOf | Standing | Relay):
+        if isinstance(view.value, ArtefactFrom | JobsOf | Standing | Relayed):
             values[view.name] = view.value
         elif view.takes != "value":
             of = _FILLED.get(view.takes, f"{view.takes} of a task")
@@ -129,7 +129,7 @@ def _relay(scene: Scene, task: str, given: Mapping[str, object]) -> Mapping[str,
     why = operation.relays({name: value.strip() if isinstance(value, str) else value for name, value in given.items()})
     if not why:
         return {}
-    relay = Relay(why, here=all(host.link == "local" for host in hosts))
+    relay = Relayed(why, here=all(host.link == "local" for host in hosts))
     return {field.name: relay for field in fields(operation) if field.takes == "relay"}
 
 

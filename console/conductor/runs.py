@@ -21,6 +21,7 @@ from console.journal.entries import AnyEntry
 from console.journal.fold import State
 from console.journal.store import Duplicate
 from operations import registry
+from operations.contract import Operation
 from operations.events import Endpoint, decode_lines
 from operations.job import JobFile
 
@@ -70,10 +71,10 @@ class Runs:
 
     async def _relay(self, held: contextlib.AsyncExitStack, scene: Scene, task: str, wish: Wish) -> Relay | None:
         """What carries the run's bytes through this console, if it is to; made before anything is journalled."""
-        asked = scene.plan.task.get(task)
-        if asked is None or asked.operation not in registry.names() or not registry.find(asked.operation).relays:
+        operation = _operation(scene, task)
+        if operation is None or operation.relays is None:
             return None
-        sink, source = bind(scene, task, wish, self._ids(task))
+        sink, source = bind(scene, task, wish, _ids(operation))
         if not sink.relayed:
             return None
         try:
@@ -127,7 +128,7 @@ class Runs:
             scene = self._workspace.scene_of(state)
             if (scene.plan.digest, scene.site.digest) != (before.plan.digest, before.site.digest):
                 raise Refused(f"{task}: another plan or site was put in force just now; start it again")
-            bound[:] = bind(scene, task, wish, self._ids(task))
+            bound[:] = bind(scene, task, wish, _ids(_operation(scene, task)))
             return [(job.key, job.row) for job in bound]
 
         try:
@@ -135,12 +136,6 @@ class Runs:
         except Duplicate as error:
             raise Refused(f"{task} was started from another console just now") from error
         return bound
-
-    def _ids(self, task: str) -> list[str]:
-        asked = self._workspace.plan.task.get(task)
-        known = asked is not None and asked.operation in registry.names()
-        roles = registry.find(asked.operation).roles if asked is not None and known else ("",)
-        return [secrets.token_hex(4) for _ in roles]
 
     async def _endpoint(self, host: str, file: JobFile) -> Endpoint | None:
         """Where the first role's job listens; None if it ended without saying so, which its partner will report."""
@@ -238,3 +233,14 @@ class Runs:
             self._watched.pop(id).result()
         for id in open_jobs - self._watched.keys():
             self._watched[id] = asyncio.create_task(self.see_to_end(id), name=f"job {id}")
+
+
+def _operation(scene: Scene, task: str) -> Operation | None:
+    """What runs the task; None if a person does it, or nobody."""
+    asked = scene.plan.task.get(task)
+    return registry.find(asked.operation) if asked and asked.operation in registry.names() else None
+
+
+def _ids(operation: Operation | None) -> list[str]:
+    """New ones, one a role."""
+    return [secrets.token_hex(4) for _ in (operation.roles if operation else ("",))]

@@ -20,7 +20,7 @@ from console.conductor.workspace import Workspace
 from console.journal.entries import AnyEntry, Attached, Noted, RoundOpened, Row, Scalar, Waiver
 from console.journal.fold import State
 from console.text import clean
-from operations.contract import Relay
+from operations.contract import Relayed
 
 if TYPE_CHECKING:  # what only acts need is imported when they act: the first frame does not wait for it
     from console.conductor.keeping import Keeping
@@ -224,7 +224,7 @@ class Conductor:
         from console.conductor.parameters import parameters
 
         found = (view.value for view in parameters(self.workspace.scene(), task, sets))
-        return next((value.line for value in found if isinstance(value, Relay)), "")
+        return next((value.line for value in found if isinstance(value, Relayed)), "")
 
     def events_file(self, job: JobView) -> Path:
         """The local file that holds, or mirrors, the job's events; it may not exist yet."""

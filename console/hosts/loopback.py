@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from console.hosts import ssh_reasons
+from console.hosts import ssh_reasons, ssh_streams
+from console.hosts.link import Reader, Writer
 from console.text import clean
 
 if TYPE_CHECKING:
     import asyncssh
 
 ADDRESS = "127.0.0.1"
+_Abort: TypeAlias = Callable[[], None]
 _SECONDS = 10.0
 _NO_SERVICE = 1
 """A port that is asked for to hear whether one may ask; that nothing answers there is no matter."""
@@ -64,7 +66,7 @@ class SshLoopback:
         import asyncssh
 
         def taken(reader: asyncssh.SSHReader[bytes], writer: asyncssh.SSHWriter[bytes]) -> None:
-            take(_Far(reader, writer))
+            take(_far(reader, writer))
 
         try:
             async with asyncio.timeout(_SECONDS):
@@ -94,7 +96,7 @@ class SshLoopback:
             raise ConnectionRefusedError(clean(f"{self._address}: nothing at port {port}: {error.reason}")) from None
         except (asyncssh.Error, TimeoutError) as error:
             raise self._lost(error) from None
-        return _Far(reader, writer)
+        return _far(reader, writer)
 
     async def check(self) -> None:
         """As `Loopback.check`."""
@@ -113,46 +115,13 @@ class SshLoopback:
         return ssh_reasons.lost(error)
 
 
-class _Far:
-    def __init__(self, reader: asyncssh.SSHReader[bytes], writer: asyncssh.SSHWriter[bytes]) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    async def read(self, limit: int, /) -> bytes:
-        import asyncssh
-
-        try:
-            return await self._reader.read(limit)
-        except asyncssh.Error as error:
-            raise ssh_reasons.lost(error) from None
-
-    async def write(self, data: bytes, /) -> None:
-        import asyncssh
-
-        try:
-            self._writer.write(data)
-            await self._writer.drain()
-        except asyncssh.Error as error:
-            raise ssh_reasons.lost(error) from None
-
-    def end(self) -> None:
-        self._writer.write_eof()
-
-    async def close(self) -> None:
-        self._writer.close()
-        await self._writer.wait_closed()
-
-    def abort(self) -> None:
-        self._writer.channel.abort()
-
-
 class HereLoopback:
     """This machine's."""
 
     @contextlib.asynccontextmanager
     async def listening(self, take: Callable[[Stream], None]) -> AsyncIterator[int]:
         """As `Loopback.listening`."""
-        server = await asyncio.start_server(lambda reader, writer: take(_Here(reader, writer)), ADDRESS, 0)
+        server = await asyncio.start_server(lambda reader, writer: take(_here(reader, writer)), ADDRESS, 0)
         try:
             yield server.sockets[0].getsockname()[1]
         finally:
@@ -160,30 +129,38 @@ class HereLoopback:
 
     async def connect(self, port: int) -> Stream:
         """As `Loopback.connect`."""
-        return _Here(*await asyncio.open_connection(ADDRESS, port))
+        return _here(*await asyncio.open_connection(ADDRESS, port))
 
     async def check(self) -> None:
         """As `Loopback.check`: it always connects."""
 
 
-class _Here:
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
+class _Connected:
+    """A stream of asyncio, or of asyncssh, whose own are made to raise OSError."""
 
-    async def read(self, limit: int, /) -> bytes:
-        return await self._reader.read(limit)
+    def __init__(
+        self, reader: Reader, writer: Writer, own: asyncio.StreamWriter | asyncssh.SSHWriter[bytes], abort: _Abort
+    ) -> None:
+        self.read = reader.read
+        self.abort = abort
+        self._writer = writer
+        self._own = own
 
     async def write(self, data: bytes, /) -> None:
         self._writer.write(data)
         await self._writer.drain()
 
     def end(self) -> None:
-        self._writer.write_eof()
+        self._own.write_eof()
 
     async def close(self) -> None:
-        self._writer.close()
-        await self._writer.wait_closed()
+        self._own.close()
+        await self._own.wait_closed()
 
-    def abort(self) -> None:
-        self._writer.transport.abort()
+
+def _far(reader: asyncssh.SSHReader[bytes], writer: asyncssh.SSHWriter[bytes]) -> Stream:
+    return _Connected(ssh_streams.Reader(reader), ssh_streams.Writer(writer), writer, writer.channel.abort)
+
+
+def _here(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Stream:
+    return _Connected(reader, writer, writer, writer.transport.abort)

@@ -22,6 +22,7 @@ from console.hosts.link import Connection, Said
 from console.hosts.loopback import SshLoopback
 from console.hosts.place import Place
 from console.hosts.session import Session
+from console.hosts.ssh_streams import Reader, Writer
 from console.plan.sites import Host
 
 if TYPE_CHECKING:
@@ -67,18 +68,20 @@ class SshHost:
     @contextlib.asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
         """The connection, for commands and files without an agent. Raises as `start`."""
-        shared = await self._joined()
-        try:
-            yield shared.session(self._host.address)
-        finally:
-            await shared.leave()
+        async with self._used() as connection:
+            yield Session(connection, self._host.address)
 
     @contextlib.asynccontextmanager
     async def loopback(self) -> AsyncIterator[SshLoopback]:
         """The host's loopback, over the connection. Raises as `start`."""
+        async with self._used() as connection:
+            yield SshLoopback(connection, self._host.address)
+
+    @contextlib.asynccontextmanager
+    async def _used(self) -> AsyncIterator[asyncssh.SSHClientConnection]:
         shared = await self._joined()
         try:
-            yield shared.loopback(self._host.address)
+            yield shared.connection
         finally:
             await shared.leave()
 
@@ -229,13 +232,11 @@ class _Shared:
             encoding=None,
             request_pty=False,
         )
-        return _Remote(_Reader(reader), _Writer(writer), errors, place, self)
+        return _Remote(Reader(reader), Writer(writer), errors, place, self)
 
-    def session(self, address: str) -> Session:
-        return Session(self._hops.last(), address)
-
-    def loopback(self, address: str) -> SshLoopback:
-        return SshLoopback(self._hops.last(), address)
+    @property
+    def connection(self) -> asyncssh.SSHClientConnection:
+        return self._hops.last()
 
     async def leave(self) -> None:
         """One user less; the last one closes the connection."""
@@ -244,39 +245,10 @@ class _Shared:
             await self._hops.close()
 
 
-class _Reader:
-    def __init__(self, reader: asyncssh.SSHReader[bytes]) -> None:
-        self._reader = reader
-
-    async def read(self, limit: int, /) -> bytes:
-        import asyncssh
-
-        try:
-            return await self._reader.read(limit)
-        except asyncssh.Error as error:
-            raise ssh_reasons.lost(error) from None
-
-
-class _Writer:
-    def __init__(self, writer: asyncssh.SSHWriter[bytes]) -> None:
-        self.stream = writer
-
-    def write(self, data: bytes, /) -> None:
-        self.stream.write(data)
-
-    async def drain(self) -> None:
-        import asyncssh
-
-        try:
-            await self.stream.drain()
-        except asyncssh.Error as error:
-            raise ssh_reasons.lost(error) from None
-
-
 @dataclass
 class _Remote:
-    reader: _Reader
-    writer: _Writer
+    reader: Reader
+    writer: Writer
     _errors: asyncssh.SSHReader[bytes]
     _place: Place
     _shared: _Shared

@@ -27,7 +27,7 @@ from operations.contract import (
     Operation,
     Output,
     Refusal,
-    Relay,
+    Relayed,
 )
 
 _LOOPBACK = "127.0.0.1"
@@ -50,7 +50,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     ] = "*"
     timed_from: Annotated[int, Meta(ge=0, description="bytes below which time and rate are not told")] = 0
     role: Literal["sink", "source"]
-    address: Annotated[str, Meta(description="the sink's own address to listen on", extra=OWN_ADDRESS)] = "127.0.0.1"
+    address: Annotated[str, Meta(description="the sink's own address to listen on", extra=OWN_ADDRESS)] = _LOOPBACK
     endpoint_address: Annotated[str, Meta(description="where the sink listens; filled in at the start")] = ""
     endpoint_port: Annotated[int, Meta(ge=0, le=65535, description="the sink's port; filled in at the start")] = 0
     via: Annotated[
@@ -75,7 +75,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     port: Annotated[int, Meta(ge=1, le=65535, description="for rsync: the sink's SSH port", extra=AMOUNT)] = 22
     patience: Annotated[float, Meta(gt=0, description="seconds that either end waits for the other")] = 60.0
     relay: Annotated[
-        Relay | None, Meta(description="whether the console brings the ends together; the console says it")
+        Relayed | None, Meta(description="whether the console brings the ends together; the console says it")
     ] = None
 
     @property

@@ -14,7 +14,7 @@ from console.conductor import wording
 from console.conductor.view import GateView, JobView, ParameterView, RecordView, TaskState, TaskView, View
 from console.conductor.wording import size
 from console.plan.types import ArtefactFrom, JobsOf
-from operations.contract import Relay, Standing
+from operations.contract import Relayed, Standing
 
 BLANK = Line()
 VALUE_LIMIT = 160
@@ -323,7 +323,7 @@ def amount(value: object) -> str:
         return f"{value.artefact} of {value.task}"
     if isinstance(value, JobsOf):
         return f"jobs of {value.jobs_of}"
-    if isinstance(value, Standing | Relay):
+    if isinstance(value, Standing | Relayed):
         return value.line
     return str(value)
 

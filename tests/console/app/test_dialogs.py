@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from console.conductor.view import ParameterView, RecordView
 from console.plan import types
-from operations.contract import Relay
+from operations.contract import Relayed
 
 WIDE = (120, 40)
 
@@ -114,7 +114,7 @@ async def test_the_form_says_that_the_console_is_to_relay(recorded, console, set
         await pilot.pause()
         assert "through the console: asked for (via)" in "\n".join(shown(app))
         await pilot.press("escape")
-        tasks["W0.2.4"] = replace(tasks["W0.2.4"], parameters=(via, replace(relay, value=Relay("no identity"))))
+        tasks["W0.2.4"] = replace(tasks["W0.2.4"], parameters=(via, replace(relay, value=Relayed("no identity"))))
         service.current = replace(service.current, tasks=dict(tasks))
         app.look()
         await pilot.pause()

@@ -9,8 +9,9 @@ import pytest
 
 from console.hosts.loopback import HereLoopback
 from console.hosts.relay import relaying
+from console.plan.sites import Host
 from operations import events
-from operations.contract import Relay
+from operations.contract import Relayed
 from operations.files import digest
 from operations.job import JobFile
 
@@ -154,8 +155,6 @@ async def both(far, over_ssh):
 
 async def test_a_sink_that_does_not_read_holds_up_the_source(lab, over_ssh, far, sink, until):
     """With half a relay, the sink on this machine: what is under way is some windows and the kernels' buffers."""
-    from console.plan.sites import Host
-
     hosts = over_ssh(HERE=Host(root="here"), BETA=far("beta"))
     size = 150 * MEGABYTE
     async with hosts.relay("BETA", "HERE") as relay:
@@ -167,7 +166,6 @@ async def test_a_sink_that_does_not_read_holds_up_the_source(lab, over_ssh, far,
                 async with asyncio.timeout(1):
                     sent = int(await asyncio.to_thread(source.stdout.readline))
         assert 0 < sent < 40 * MEGABYTE
-        print("SENT", sent / 1e6)
         sink.may_read.set()
         await until(lambda: sink.ended)
         assert sink.came == size
@@ -210,7 +208,7 @@ async def test_nobody_without_the_token_is_served_and_who_has_it_still_is(lab, b
     away = [event.text for event in told("alpha", events.Log) if "sent 127.0.0.1 away" in event.text]
     assert len(away) == 2
     assert digest(lab.host["alpha"].root / "jobs/t1/artefacts/x.bin") == (sha256, size)
-    assert Relay(why="asked for (via)").line == told("beta", events.Log)[0].text
+    assert Relayed(why="asked for (via)").line == told("beta", events.Log)[0].text
 
 
 async def test_nothing_listens_any_more_once_it_is_closed(lab, over_ssh, far):

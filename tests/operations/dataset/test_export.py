@@ -79,15 +79,10 @@ def test_digests_are_those_of_the_usual_tools(host, store):
         path = host.path(made["gauntlet"]) if name == "gauntlet" else directory / file
         found = subprocess.run(["sha256sum", path], capture_output=True, text=True, check=True).stdout
         assert measures[f"{name}_digest"].value == found.split()[0]
-    again = subprocess.run(
-        "find . -type f | LC_ALL=C sort | cut -c3- | xargs sha256sum | sha256sum",
-        shell=True,
-        cwd=directory,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert made["dataset"].sha256 == again.stdout.split()[0], "taken in the stream, and what is on the disk"
+    files = sorted(found.relative_to(directory).as_posix() for found in directory.rglob("*") if found.is_file())
+    listed = subprocess.run(["sha256sum", *files], cwd=directory, capture_output=True, check=True).stdout
+    again = subprocess.run(["sha256sum"], input=listed, capture_output=True, check=True).stdout.decode()
+    assert made["dataset"].sha256 == again.split()[0], "taken in the stream, and what is on the disk"
     assert len((directory / "checksums.txt").read_text().splitlines()) == 3
 
 
