@@ -29,7 +29,9 @@ Uses = Literal["accelerator", "network"] | None
 Takes = Literal["artefact", "jobs", "relay", "standing", "value"]
 AMOUNT = {"amount": True}
 """``Meta(extra=AMOUNT)`` marks a parameter that a site may set for itself (an amount or a learning rate)."""
-OWN_ADDRESS = {"amount": True, "own_address": True}
+WAY = {"way": True}
+"""``extra=WAY`` marks one that says how it is done, not what: with another, an attempt that was cut still goes on."""
+OWN_ADDRESS = {**AMOUNT, **WAY, "own_address": True}
 """``Meta(extra=OWN_ADDRESS)`` marks where the first role's job listens, as the site says it of its host."""
 
 
@@ -235,6 +237,7 @@ class Field(msgspec.Struct, frozen=True):
     schema: dict[str, Any]
     own_address: bool = False
     of_hosts: str = ""
+    way: bool = False
 
 
 _TAKES: dict[str, Takes] = {"Artefact": "artefact", "Observed": "jobs", "Relayed": "relay", "Standing": "standing"}
@@ -266,6 +269,7 @@ def fields(operation: Operation) -> tuple[Field, ...]:
                 schema,
                 bool(extra.get("own_address")),
                 str(extra.get("of_hosts", "")),
+                bool(extra.get("way")),
             )
         )
     return tuple(found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from console.app.follow import Follower
@@ -79,12 +79,13 @@ class Feeds:
             found = found or " ".join(parts)
         return found
 
-    def _running(self, view: View) -> list[tuple[TaskView, Follower]]:
-        return [
-            (task, self._followers[task.job.id])
-            for task in view.tasks.values()
-            if task.state == "running" and task.job is not None and task.job.id in self._followers
-        ]
+    def _running(self, view: View) -> Iterator[tuple[TaskView, Follower]]:
+        """Of several roles the first that tells how far it is: what a sink has come, what its source sent may not."""
+        for task in view.tasks.values():
+            if task.state == "running":
+                jobs = [self._followers[job.id] for job in task.attempt if job.id in self._followers]
+                if jobs:
+                    yield task, next((follower for follower in jobs if follower.progress), jobs[-1])
 
 
 def observed(view: View, task: str, back: int = 0) -> list[JobView]:

@@ -56,8 +56,11 @@ def displayed(binding: Binding) -> str:
 def footer(screen: ConsoleScreen) -> list[tuple[str, str]]:
     """The keys for the last line; all of them are in the help."""
     common = [b for b in CONSOLE if isinstance(b, Binding) and b.show]
-    names = {"leave": "leave (jobs go on)"} if screen.app.size.width >= 110 else {}
-    shown = [(displayed(b), names.get(b.description, b.description)) for b in common]
+    shown = [(displayed(b), b.description) for b in common]
+    if screen.app.size.width >= 110:
+        ending = {job.task for task in screen.view.tasks.values() for job in task.jobs if job.ends_with_console}
+        after = f"{' and '.join(sorted(ending))} ends" if ending else "jobs go on"
+        shown = [(key, f"{does} ({after})" if does == "leave" else does) for key, does in shown]
     if screen.app.size.width < 100:
         shown = [(key, does) for key, does in shown if does not in ("record", "plot", "hosts", "journal")]
         shown.insert(-2, ("tab", "pane"))

@@ -52,7 +52,8 @@ class Standing:
         return f"{left(view, self._through)} tasks left{': ' if what else ''}{what}"
 
     def _far(self, task: TaskView) -> str:
-        found = last(self._verbs.events_file(task.job)) if task.job else None
+        told = (last(self._verbs.events_file(job)) for job in task.attempt)
+        found = next(filter(None, told), None)
         return f", {found.done:,} of {found.total:,} {clean(found.unit)}" if found and found.total else ""
 
 

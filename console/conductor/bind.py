@@ -17,7 +17,7 @@ from console.journal.entries import Input, JobStarted
 from console.journal.fold import Job
 from console.plan.types import ArtefactFrom, JobsOf
 from operations import registry
-from operations.contract import Artefact, Operation, Relayed
+from operations.contract import Artefact, Operation, Relayed, fields
 from operations.job import JobFile
 
 
@@ -196,7 +196,11 @@ def _continues(
         end.outcome in ("stopped", "lost")
         or (end.outcome == "failed" and (end.signal or operation.leaves(made.name for made in end.artefacts)))
     )
-    same = last.started.parameters == given and last.started.host == host and last.started.occurrence == occurrence
+    ways = {field.name for field in fields(operation) if field.way}
+    asked, now = (
+        {name: v for name, v in some.items() if name not in ways} for some in (last.started.parameters, given)
+    )
+    same = asked == now and last.started.host == host and last.started.occurrence == occurrence
     if not interrupted or not same:
         return []
     chain = [last]

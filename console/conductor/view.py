@@ -115,11 +115,16 @@ class JobView(Struct, frozen=True):
     """(task, artefact, job, sha256) of each artefact it took."""
 
     @property
+    def ends_with_console(self) -> bool:
+        """Whether it runs, and goes through the console that started it."""
+        relay = self.parameters.get("relay")
+        return self.state == "running" and isinstance(relay, Mapping) and not relay.get("here")
+
+    @property
     def afterwards(self) -> str:
         """What becomes of it when the console that started it is left."""
-        relay = self.parameters.get("relay")
-        if isinstance(relay, Mapping) and not relay.get("here"):
-            return "goes through the console and ends with it, run it again and it goes on"
+        if self.ends_with_console:
+            return "goes through the console and ends with it; run again, it goes on from what is kept"
         return "goes on"
 
 
@@ -195,10 +200,9 @@ class TaskView(Struct, frozen=True):
     @property
     def interrupted(self) -> bool:
         """Whether its last attempt was stopped, lost or killed, or left its part, so that the next one takes it up."""
-        last = self.job
-        attempt = [] if last is None else [j for j in self.jobs if _attempt(j) == _attempt(last)]
         ended = any(
-            j.state in ("stopped", "lost") or (j.state == "failed" and (j.signal != "" or j.leaves)) for j in attempt
+            j.state in ("stopped", "lost") or (j.state == "failed" and (j.signal != "" or j.leaves))
+            for j in self.attempt
         )
         return ended and self.resumable
 
@@ -210,7 +214,13 @@ class TaskView(Struct, frozen=True):
     @property
     def leading(self) -> JobView | None:
         """Of the latest attempt the first role's job: what its partners find is collected and judged there."""
-        return next((j for j in self.jobs if self.job is not None and _attempt(j) == _attempt(self.job)), None)
+        return next(iter(self.attempt), None)
+
+    @property
+    def attempt(self) -> list[JobView]:
+        """The jobs of the latest attempt, in the order of their roles."""
+        last = self.job
+        return [] if last is None else [j for j in self.jobs if _attempt(j) == _attempt(last)]
 
 
 def _attempt(job: JobView) -> tuple[int, str, int]:

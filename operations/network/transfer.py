@@ -20,6 +20,7 @@ from msgspec import Meta
 from operations.contract import (
     AMOUNT,
     OWN_ADDRESS,
+    WAY,
     Artefact,
     Context,
     Kind,
@@ -51,13 +52,15 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     timed_from: Annotated[int, Meta(ge=0, description="bytes below which time and rate are not told")] = 0
     role: Literal["sink", "source"]
     address: Annotated[str, Meta(description="the sink's own address to listen on", extra=OWN_ADDRESS)] = _LOOPBACK
-    endpoint_address: Annotated[str, Meta(description="where the sink listens; filled in at the start")] = ""
-    endpoint_port: Annotated[int, Meta(ge=0, le=65535, description="the sink's port; filled in at the start")] = 0
+    endpoint_address: Annotated[str, Meta(description="where the sink listens; filled in at the start", extra=WAY)] = ""
+    endpoint_port: Annotated[
+        int, Meta(ge=0, le=65535, description="the sink's port; filled in at the start", extra=WAY)
+    ] = 0
     via: Annotated[
         Literal["raw", "rsync", "relay"],
         Meta(
             description="raw: past SSH and unencrypted; rsync: over SSH; relay: over SSH through the console",
-            extra=AMOUNT,
+            extra=AMOUNT | WAY,
         ),
     ] = "raw"
     identity: Annotated[
@@ -65,17 +68,19 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         Meta(
             description="for rsync: the private key's file on the source that the sink lets in; without one the "
             "console relays",
-            extra=AMOUNT,
+            extra=AMOUNT | WAY,
         ),
     ] = ""
     known_hosts: Annotated[
-        str, Meta(description="for rsync: the file on the source that holds the sink's host key", extra=AMOUNT)
+        str, Meta(description="for rsync: the file on the source that holds the sink's host key", extra=AMOUNT | WAY)
     ] = "~/.ssh/known_hosts"
-    user: Annotated[str, Meta(description="for rsync: who logs in to the sink; empty for the same", extra=AMOUNT)] = ""
-    port: Annotated[int, Meta(ge=1, le=65535, description="for rsync: the sink's SSH port", extra=AMOUNT)] = 22
-    patience: Annotated[float, Meta(gt=0, description="seconds that either end waits for the other")] = 60.0
+    user: Annotated[
+        str, Meta(description="for rsync: who logs in to the sink; empty for the same", extra=AMOUNT | WAY)
+    ] = ""
+    port: Annotated[int, Meta(ge=1, le=65535, description="for rsync: the sink's SSH port", extra=AMOUNT | WAY)] = 22
+    patience: Annotated[float, Meta(gt=0, description="seconds that either end waits for the other", extra=WAY)] = 60.0
     relay: Annotated[
-        Relayed | None, Meta(description="whether the console brings the ends together; the console says it")
+        Relayed | None, Meta(description="whether the console brings the ends together; the console says it", extra=WAY)
     ] = None
 
     @property
@@ -114,7 +119,7 @@ def run(context: Context, parameters: Parameters) -> None:
     except Broken as broken:
         if parameters.relay is None or parameters.relay.here:
             raise
-        how = "it went through the console: if that or its link has ended, run it again, and it goes on from there"
+        how = "it went through the console: if that or its link has ended, run it again: it goes on from what is kept"
         raise Refusal(f"{broken}; {how}") from None
 
 

@@ -211,19 +211,20 @@ async def test_leaving_says_what_goes_on(recorded, console, settled, capsys):
     assert "W0.2.1 goes on: job a3f19c02 on ALPHA" in capsys.readouterr().err
 
 
-async def test_leaving_says_what_ends_with_the_console(recorded, console, settled, capsys):
+async def test_leaving_says_what_ends_with_the_console(recorded, console, settled, shown, capsys):
     service = recorded()
     tasks = dict(service.current.tasks)
     (job,) = [job for job in tasks["W0.2.1"].jobs if job.state == "running"]
-    for relay, said in (
-        ({"why": "asked for (via)"}, "goes through the console and ends with it, run it again"),
-        ({"why": "asked for (via)", "here": True}, "goes on: job"),
+    for relay, said, footer in (
+        ({"why": "asked for (via)"}, "goes through the console and ends with it; run again", "W0.2.1 ends"),
+        ({"why": "asked for (via)", "here": True}, "goes on: job", "jobs go on"),
     ):
         tasks["W0.2.1"] = replace(tasks["W0.2.1"], jobs=(replace(job, parameters={"relay": relay}),))
         service.current = replace(service.current, tasks=dict(tasks))
         app = console(service)
         async with app.run_test(size=WIDE) as pilot:
             await settled(pilot)
+            assert f"q leave ({footer})" in shown(app)[-1]
             await pilot.press("q")
         assert f"W0.2.1 {said}" in capsys.readouterr().err
 

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from console.app.draw.hosts import Heard
+from console.app.feeds import Feeds
 from console.conductor.view import JobView, RecordView, TaskView, chain
 from console.plan import sites
 from console.plan.loading import load_plan, shipped
@@ -215,6 +216,21 @@ def test_of_several_roles_the_log_is_the_first_ones(stage):
     assert (task.leading.role, task.job.role) == ("first", "third")
     assert [job.role for job in chain(list(task.jobs))] == ["first"]
     assert chain([]) == []
+
+
+@pytest.mark.parametrize(("of_roles", "said"), [((3, 9), "30 %"), ((None, 9), "90 %"), ((3, None), "30 %")])
+def test_of_several_roles_the_first_that_tells_says_how_far_it_is(stage, of_roles, said):
+    """A source is ahead of its sink by all that is under way."""
+    says = [
+        [logged("began")] if done is None else [{"type": "progress", "done": done, "total": 10, "unit": "bytes"}]
+        for done in of_roles
+    ]
+    service = stage.show("W1.2", "running", {}, says=says)
+    feeds = Feeds(service.events_file)
+    feeds.want(service.current, "W1.2")
+    while feeds.poll()[1]:
+        pass
+    assert feeds.live(service.current)["W1.2"] == said
 
 
 def test_the_verdict_on_a_small_terminal(looks, stage):

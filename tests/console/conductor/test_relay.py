@@ -225,7 +225,9 @@ async def test_cut_by_whatever_it_goes_on_from_the_part_and_is_right(lab, consol
             assert "it went through the console: if that or its link has ended, run it again" in job.reason
     for text in said:
         assert "through the console: asked for (via)" in text
-    assert "detached; bring goes through the console and ends with it, run it again and it goes on" in said[0]
+    assert (
+        "detached; bring goes through the console and ends with it; run again, it goes on from what is kept" in said[0]
+    )
 
     await conductor.start("bring")
     jobs = await so_much(3)
@@ -233,7 +235,7 @@ async def test_cut_by_whatever_it_goes_on_from_the_part_and_is_right(lab, consol
     task, _ = await ended(conductor, jobs)
     assert (task.state, task.interrupted) == ("failed", True)
     lab.rate("beta", None)
-    jobs = await conductor.start("bring")
+    jobs = await conductor.start("bring", {"via": "rsync"})
     task, records = await ended(conductor, jobs)
     assert (task.state, task.why) == ("done", ())
     assert records["resumed"].value >= 3 * BLOCK

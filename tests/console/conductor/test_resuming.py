@@ -37,6 +37,21 @@ def test_a_cut_transfer_is_taken_up_by_the_role_that_has_the_part(story):
     assert [a.job for a in sink.file.resume] == ["in1", "in2"]
 
 
+@pytest.mark.parametrize(
+    "sets", [{"via": "rsync"}, {"via": "relay"}, {"patience": "9"}, {"identity": "/k"}, {"port": "9"}]
+)
+def test_by_another_way_it_is_taken_up_too(story, sets):
+    attempt(story, 1, "failed", "failed", [("partial", "p1")])
+    sink, _ = bind(story.scene, "bring", Wish(sets), ["in2", "out2"])
+    assert (sink.row.continues, [a.job for a in sink.file.resume]) == ("in1", ["in1"])
+
+
+def test_what_is_another_thing_begins_anew(story):
+    attempt(story, 1, "failed", "failed", [("partial", "p1")])
+    sink, _ = bind(story.scene, "bring", Wish({"make": "101"}), ["in2", "out2"])
+    assert (sink.row.continues, sink.file.resume) == ("", ())
+
+
 def test_a_transfer_that_failed_and_left_nothing_begins_anew(story):
     attempt(story, 1, "failed", "failed")
     assert not task_view(story.scene, "bring").interrupted
